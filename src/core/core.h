@@ -1,0 +1,92 @@
+/* core.h: what the files of src/core/ share, and nobody else sees.
+ *
+ * The reactor is one struct; each part of it belongs to the file named beside it. */
+#ifndef PARTYLINE_CORE_H
+#define PARTYLINE_CORE_H
+
+#include <partyline/reactor.h>
+#include <partyline/thread.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+/* A place of the poll set: a watch, or a hole that names the next hole. */
+union pl_slot {
+	struct pl_watch *watch;
+	size_t next_hole;
+};
+
+struct pl_signal {
+	pl_signal_fn *fn; /* NULL: not ours */
+	void *arg;
+};
+
+struct pl_call; /* thread.c */
+struct pl_transport;
+struct pl_port;
+struct pl_outq;
+
+struct pl_reactor {
+	struct pl_platform os;
+	uint64_t now_ms;
+
+	/* reactor.c */
+	struct pollfd *fds;
+	union pl_slot *slots;
+	size_t count, capacity, first_hole;
+	struct pl_flush *flush_first, **flush_last;
+	struct pl_watch wake; /* the reading end of the wake-up pipe */
+	int wake_fd;          /* the writing end */
+	atomic_bool stopping;
+	atomic_bool signalled;
+	struct pl_signal *signals; /* by number; allocated when first used */
+	char *read_buffer;
+
+	/* timer.c */
+	struct pl_timer *heap;
+	uint64_t order;
+
+	/* thread.c */
+	pthread_mutex_t lock; /* guards the next three */
+	struct pl_job *finished, **finished_last;
+	struct pl_call *calls, **calls_last;
+	bool closed; /* no calls from threads any more */
+	atomic_bool mail;
+	struct pl_worker *pool, *workers;
+
+	/* transport.c, endpoint.c */
+	struct pl_transport *transports;
+	size_t connections;
+	struct pl_port *ports;
+};
+
+/* reactor.c */
+void pl_reactor_wake(struct pl_reactor *r); /* any thread, any signal handler */
+
+/* timer.c: the timeout for poll(), -1 for ever; what is due and older than this turn */
+int pl_timers_timeout(const struct pl_reactor *r);
+void pl_timers_run(struct pl_reactor *r);
+
+/* platform.c */
+extern const struct pl_platform pl_real_platform;
+
+/* thread.c */
+int pl_threads_init(struct pl_reactor *r);
+void pl_threads_run(struct pl_reactor *r);    /* finished jobs and calls, in the turn */
+void pl_threads_open(struct pl_reactor *r);   /* calls from threads are taken */
+void pl_threads_close(struct pl_reactor *r);  /* ... and no more */
+void pl_threads_finish(struct pl_reactor *r); /* all workers are let go */
+int pl_threads_submit(struct pl_job *job);    /* the platform without a submit */
+
+/* endpoint.c: stops every port, aborts every connection; false when none is left */
+bool pl_end_all(struct pl_reactor *r);
+
+/* outq.c: see struct pl_outq.  Units carry their length in front of them. */
+enum { PL_UNIT_HEADER = sizeof(uint32_t) };
+int pl_outq_append(struct pl_outq *q, const char *data, size_t len);
+int pl_outq_append_unit(struct pl_outq *q, const char *data, size_t len, size_t max_unit);
+size_t pl_outq_first_unit(const struct pl_outq *q, const char **data);
+void pl_outq_drop(struct pl_outq *q, size_t bytes);
+void pl_outq_finish(struct pl_outq *q);
+
+#endif

@@ -1,0 +1,505 @@
+/* line.c: joins framer, telnet filter and editor to a connection.
+ *
+ * To the transport this is a protocol like any other; to its receiver it is the
+ * connection.  Everything that thinks is in the pure files beside it: here it is decided
+ * who gets the bytes, and what leaves is put together so that one line is one pl_write,
+ * whatever has to be drawn around it. */
+#include "line_impl.h"
+
+#include <partyline/reactor.h>
+#include <partyline/transport.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a read brought behind the line that paused.  Exists only while there is such. */
+struct held {
+	struct pl_timer timer; /* hands it on, in a later turn */
+	struct pl_line_receiver *receiver;
+	char *data;
+	size_t start, len;
+	bool record_end; /* the datagram ended behind it */
+};
+
+struct pl_line {
+	union {
+		struct pl_framer framer;
+		struct pl_editor editor;
+	} in;
+	struct held *held;
+	struct pl_telnet telnet;
+	bool editing; /* in.editor, else in.framer */
+	bool paused;  /* pl_line_pause() */
+	bool ended;   /* no further line_received */
+};
+
+/* There may be ten thousand idle people.  A budget: go beyond it for a good reason. */
+_Static_assert(sizeof(struct pl_line) <= 80, "a connection without a line is small");
+
+static struct pl_line_receiver *receiver_of(struct pl_protocol *p)
+{
+	return pl_container_of(p, struct pl_line_receiver, protocol);
+}
+
+static struct pl_transport *transport_of(const struct pl_line_receiver *l)
+{
+	return l->protocol.transport;
+}
+
+void pl_line_fail(struct pl_line_receiver *l)
+{
+	if (l->line)
+		l->line->ended = true;
+	if (transport_of(l))
+		pl_abort(transport_of(l), -ENOMEM);
+}
+
+/* --- to the person ------------------------------------------------------------------------ */
+
+static void put(struct pl_line_receiver *l, const char *bytes)
+{
+	pl_write(transport_of(l), bytes, strlen(bytes));
+}
+
+static void put_drawing(struct pl_line_receiver *l, struct pl_drawing *d)
+{
+	if (!d->len)
+		return;
+	pl_write(transport_of(l), d->bytes, d->len);
+	d->len = 0;
+}
+
+/* One line without a line end inside, and what a terminal needs around it, in one piece. */
+static void show_one(struct pl_line_receiver *l, const char *text, size_t len, bool own)
+{
+	struct pl_line *line = l->line;
+	const char *before = line->editing ? pl_editor_before(&line->in.editor, own) : "";
+	const size_t lead = strlen(before), max = lead + len + 2 + PL_EDITOR_ROW_MAX;
+	char usual[2 * PL_LINE_MAX + 256], *out = max <= sizeof usual ? usual : malloc(max);
+	size_t n = lead + len + 2;
+
+	if (!out) {
+		pl_line_fail(l);
+		return;
+	}
+	memcpy(out, before, lead);
+	memcpy(out + lead, text, len);
+	memcpy(out + lead + len, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
+	if (line->editing)
+		n += pl_editor_row(&line->in.editor, out + n);
+	pl_write(transport_of(l), out, n);
+	if (out != usual)
+		free(out);
+}
+
+/* Where the line that begins at text ends: at LF, CR LF or CR, or with the text. */
+static size_t length_of_line(const char *text, size_t len, size_t *with_end)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] != '\r' && text[n] != '\n')
+		n++;
+	*with_end = n + (n < len);
+	if (n + 1 < len && text[n] == '\r' && text[n + 1] == '\n')
+		*with_end = n + 2;
+	return n;
+}
+
+/* Text with line ends inside, that of a file, is several lines; one at its end adds no
+ * empty line. */
+void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool own)
+{
+	if (!l->line)
+		return;
+	do {
+		size_t with_end;
+		const size_t n = length_of_line(text, len, &with_end);
+
+		show_one(l, text, n, own);
+		own = false;
+		text += with_end;
+		len -= with_end;
+	} while (len > 0);
+}
+
+bool pl_line_echoes(const struct pl_line_receiver *l)
+{
+	return l->line && l->line->editing;
+}
+
+/* --- from the person ---------------------------------------------------------------------- */
+
+/* Is the receiver to be called? */
+static bool flowing(const struct pl_line *line)
+{
+	return !line->ended && !line->paused;
+}
+
+static bool on_framed(void *arg, const char *text, size_t len)
+{
+	struct pl_line_receiver *l = arg;
+
+	if (text)
+		l->ops->line_received(l, text, len);
+	else
+		pl_send_linef(l, "-- line too long: cut at %d bytes --", PL_LINE_MAX);
+	return flowing(l->line);
+}
+
+static void on_entered(struct pl_line_receiver *l)
+{
+	struct pl_editor *editor = &l->line->in.editor;
+	size_t len;
+	const char *text = pl_editor_take(editor, &len);
+
+	l->ops->line_received(l, text, len);
+	put(l, pl_editor_settle(editor));
+}
+
+static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t len)
+{
+	struct pl_editor *editor = &l->line->in.editor;
+	struct pl_drawing d;
+	size_t i = 0;
+	int status = 0;
+
+	d.len = 0;
+	while (i < len && status >= 0 && flowing(l->line)) {
+		status = pl_editor_key(editor, (unsigned char)data[i++], &d);
+		if (status > 0 || d.len > sizeof d.bytes - PL_EDITOR_KEY_MAX)
+			put_drawing(l, &d);
+		if (status > 0)
+			on_entered(l);
+	}
+	put_drawing(l, &d);
+	pl_linebuf_trim(&editor->line);
+	return status < 0 ? status : (ssize_t)i;
+}
+
+/* Returns how many of the bytes were taken. */
+static size_t take_text(struct pl_line_receiver *l, const char *data, size_t len)
+{
+	const ssize_t taken = l->line->editing ? type_keys(l, data, len)
+	                                       : pl_framer_feed(&l->line->in.framer, data,
+	                                                        len, on_framed, l);
+
+	if (taken < 0) {
+		pl_line_fail(l);
+		return 0;
+	}
+	return (size_t)taken;
+}
+
+static void forget_line(struct pl_line_receiver *l)
+{
+	if (l->line->editing)
+		take_text(l, "\003", 1); /* as Ctrl-C does it */
+	else
+		pl_framer_drop(&l->line->in.framer);
+}
+
+/* Returns how many of the bytes were taken: fewer than len when the receiver paused or
+ * ended. */
+static size_t take_data(struct pl_line_receiver *l, const char *data, size_t len)
+{
+	struct pl_line *line = l->line;
+	const bool filtered = !pl_line_peer(l)->terminal;
+	size_t taken = 0;
+
+	while (taken < len && flowing(line)) {
+		enum pl_telnet_piece piece = PL_TELNET_TEXT;
+		const char *at = data + taken;
+		size_t n = len - taken;
+
+		if (filtered)
+			n = pl_telnet_next(&line->telnet, at, n, &piece);
+		switch (piece) {
+		case PL_TELNET_TEXT:
+			n = take_text(l, at, n);
+			break;
+		case PL_TELNET_NOTHING:
+			break;
+		case PL_TELNET_INTERRUPT:
+			forget_line(l);
+			break;
+		case PL_TELNET_ARE_YOU_THERE:
+			pl_send_linef(l, "-- yes, I am here --");
+			break;
+		case PL_TELNET_TIMING_MARK:
+			put(l, "\xff\xfb\x06"); /* IAC WILL TIMING-MARK */
+			break;
+		}
+		taken += n;
+	}
+	return taken;
+}
+
+/* The end of a datagram, or of the input.  Nobody has pressed Enter at the end of what
+ * was typed on a terminal, so that is not said. */
+static void end_record(struct pl_line_receiver *l)
+{
+	struct pl_line *line = l->line;
+
+	if (line->ended || line->editing)
+		return;
+	if (pl_framer_end(&line->in.framer, on_framed, l))
+		pl_line_fail(l);
+}
+
+/* --- what waits ---------------------------------------------------------------------------- */
+
+static void drop_held(struct pl_line *line)
+{
+	struct held *h = line->held;
+
+	if (!h)
+		return;
+	line->held = NULL;
+	pl_timer_cancel(&h->timer);
+	free(h->data);
+	free(h);
+}
+
+/* It is gone afterwards, unless the receiver has paused again or ended. */
+static void hand_on(struct pl_line_receiver *l)
+{
+	struct held *h = l->line->held;
+	bool record_end;
+
+	h->start += take_data(l, h->data + h->start, h->len - h->start);
+	if (h->start < h->len)
+		return;
+	record_end = h->record_end;
+	drop_held(l->line);
+	if (record_end)
+		end_record(l);
+}
+
+static void on_timer(struct pl_timer *t)
+{
+	struct pl_line_receiver *l = pl_container_of(t, struct held, timer)->receiver;
+
+	hand_on(l);
+	if (!l->line->held && !l->line->paused)
+		pl_resume_reading(transport_of(l));
+}
+
+static void hold(struct pl_line_receiver *l, const char *data, size_t len)
+{
+	struct held *h = calloc(1, sizeof *h);
+
+	assert(!l->line->held); /* only pl_line_resume() lets more come */
+	if (h && !(h->data = malloc(len))) {
+		free(h);
+		h = NULL;
+	}
+	if (!h) {
+		pl_line_fail(l);
+		return;
+	}
+	memcpy(h->data, data, len);
+	h->len = len;
+	h->receiver = l;
+	h->timer.fn = on_timer;
+	l->line->held = h;
+}
+
+void pl_line_pause(struct pl_line_receiver *l)
+{
+	if (!l->line)
+		return;
+	l->line->paused = true;
+	if (l->line->held)
+		pl_timer_cancel(&l->line->held->timer);
+	pl_pause_reading(transport_of(l));
+}
+
+void pl_line_resume(struct pl_line_receiver *l)
+{
+	struct pl_line *line = l->line;
+
+	if (!line || !line->paused)
+		return;
+	line->paused = false;
+	if (line->held)
+		pl_call_later(pl_transport_reactor(transport_of(l)), &line->held->timer, 0);
+	else
+		pl_resume_reading(transport_of(l));
+}
+
+/* --- the protocol ----------------------------------------------------------------------------- */
+
+static bool is_edited(const struct pl_peer *peer)
+{
+	const char *edit = pl_peer_option(peer, "edit");
+
+	if (!edit || strcmp(edit, "auto") == 0)
+		return peer->terminal;
+	return strcmp(edit, "on") == 0;
+}
+
+static void connection_made(struct pl_protocol *p)
+{
+	struct pl_line_receiver *l = receiver_of(p);
+
+	l->line = calloc(1, sizeof *l->line);
+	if (l->line)
+		l->line->editing = is_edited(pl_line_peer(l));
+	else
+		pl_line_fail(l);
+	if (l->ops->connection_made)
+		l->ops->connection_made(l);
+}
+
+static void data_received(struct pl_protocol *p, const char *data, size_t len)
+{
+	struct pl_line_receiver *l = receiver_of(p);
+	size_t taken;
+
+	if (!l->line || l->line->ended)
+		return;
+	taken = take_data(l, data, len);
+	if (taken < len && !l->line->ended)
+		hold(l, data + taken, len - taken);
+}
+
+static void on_eof(struct pl_line_receiver *l)
+{
+	struct pl_line *line = l->line;
+
+	while (line->held && !line->ended) { /* now or never: after this it cannot answer */
+		line->paused = false;
+		hand_on(l);
+	}
+	end_record(l);
+}
+
+static void on_window(struct pl_line_receiver *l, int columns)
+{
+	struct pl_drawing d;
+
+	d.len = 0;
+	if (!l->line->editing)
+		return;
+	pl_editor_resize(&l->line->in.editor, columns > 0 ? (unsigned)columns : 0, &d);
+	put_drawing(l, &d);
+}
+
+static void event(struct pl_protocol *p, const struct pl_event *ev)
+{
+	struct pl_line_receiver *l = receiver_of(p);
+
+	if (!l->line || l->line->ended)
+		return;
+	switch (ev->type) {
+	case PL_EVENT_EOF:
+		on_eof(l);
+		break;
+	case PL_EVENT_RECORD_END:
+		if (l->line->held)
+			l->line->held->record_end = true;
+		else
+			end_record(l);
+		break;
+	case PL_EVENT_WINDOW:
+		on_window(l, ev->columns);
+		break;
+	case PL_EVENT_BREAK:
+	case PL_EVENT_CARRIER:
+		break;
+	}
+}
+
+static void resume_writing(struct pl_protocol *p)
+{
+	for (struct pl_group_link *k = receiver_of(p)->links; k; k = k->line_next)
+		pl_group_caught_up(k);
+}
+
+static void connection_lost(struct pl_protocol *p, int reason)
+{
+	struct pl_line_receiver *l = receiver_of(p);
+	struct pl_line *line = l->line;
+
+	while (l->links)
+		pl_group_leave(l->links);
+	if (line) {
+		drop_held(line);
+		if (line->editing)
+			pl_editor_finish(&line->in.editor);
+		else
+			pl_framer_drop(&line->in.framer);
+		free(line);
+		l->line = NULL;
+	}
+	l->ops->connection_lost(l, reason);
+}
+
+static const struct pl_protocol_ops line_ops = {
+	.connection_made = connection_made,
+	.data_received = data_received,
+	.connection_lost = connection_lost,
+	.resume_writing = resume_writing,
+	.event = event,
+};
+
+/* --- for the receiver ---------------------------------------------------------------------- */
+
+struct pl_protocol *pl_line_receiver_init(struct pl_line_receiver *l,
+                                          const struct pl_line_receiver_ops *ops)
+{
+	*l = (struct pl_line_receiver){ .protocol = { .ops = &line_ops }, .ops = ops };
+	return &l->protocol;
+}
+
+void pl_send_line(struct pl_line_receiver *l, const char *line, size_t len)
+{
+	pl_line_show(l, line, len, false);
+}
+
+void pl_send_linef(struct pl_line_receiver *l, const char *fmt, ...)
+{
+	struct pl_msg *m;
+	va_list args;
+
+	va_start(args, fmt);
+	m = pl_msg_newv(PL_MSG_LINE, fmt, args);
+	va_end(args);
+	if (m)
+		pl_send_line(l, m->text, m->text_len);
+	else
+		pl_line_fail(l);
+	pl_msg_unref(m);
+}
+
+void pl_send_msg(struct pl_line_receiver *l, struct pl_msg *m)
+{
+	size_t len;
+	const char *line = pl_msg_render(m, PL_STYLE_PLAIN, &len);
+
+	if (line)
+		pl_send_line(l, line, len);
+	else
+		pl_line_fail(l);
+}
+
+void pl_line_lose(struct pl_line_receiver *l)
+{
+	struct pl_line *line = l->line;
+
+	if (line && !line->ended) {
+		line->ended = true;
+		if (line->editing) /* what he typed stays, and the cursor is below it */
+			put(l, pl_editor_settle(&line->in.editor));
+	}
+	if (transport_of(l))
+		pl_lose(transport_of(l));
+}
+
+const struct pl_peer *pl_line_peer(const struct pl_line_receiver *l)
+{
+	return pl_transport_peer(transport_of(l));
+}

@@ -1,0 +1,177 @@
+/* main.c: the program: options, a chat, endpoints.
+ *
+ * Exit status: 0 when it was asked to stop, 1 when something could not be opened or failed
+ * while running, 2 for wrong usage. */
+#define _GNU_SOURCE /* getopt_long() */
+#include "chat/chat.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <partyline/partyline.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXAMPLE "tcp:1234 udp:1234 pty:partyline.tty"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct settings {
+	const char *name, *motd_file;
+	const char *const *endpoints;
+	size_t n;
+};
+
+/* --- a server with these settings --------------------------------------------------- */
+
+static bool read_motd(const char *path, struct chat_options *options,
+                      char text[CHAT_MOTD_MAX + 1])
+{
+	FILE *f = fopen(path, "r");
+	size_t len = f ? fread(text, 1, CHAT_MOTD_MAX + 1, f) : 0;
+	bool failed = !f || ferror(f);
+
+	if (failed)
+		fprintf(stderr, "partyline: --motd %s: %s\n", path, strerror(errno));
+	else if (len > CHAT_MOTD_MAX)
+		fprintf(stderr, "partyline: --motd %s: longer than %d bytes\n", path,
+		        CHAT_MOTD_MAX);
+	if (f)
+		fclose(f);
+	options->motd = text;
+	options->motd_len = len;
+	return !failed && len <= CHAT_MOTD_MAX;
+}
+
+/* NULL after a sentence on stderr. */
+static struct chat *make_chat(struct pl_reactor *r, const struct settings *set)
+{
+	struct chat_options options = { .name = set->name };
+	char motd[CHAT_MOTD_MAX + 1];
+	struct chat *c;
+
+	if (set->motd_file && !read_motd(set->motd_file, &options, motd))
+		return NULL;
+	c = chat_create(r, &options);
+	if (!c)
+		fprintf(stderr, "partyline: out of memory\n");
+	return c;
+}
+
+/* By default it would end the program (O2), and there is no configuration to read again. */
+static void hang_up(struct pl_reactor *r, int signo, void *arg)
+{
+	(void)r, (void)signo, (void)arg;
+	pl_log(PL_LOG_INFO, "SIGHUP: nothing to read again");
+}
+
+static int serve(struct pl_reactor *r, struct chat *c, const struct settings *set,
+                 struct pl_port **ports)
+{
+	int code = pl_reactor_on_signal(r, SIGHUP, hang_up, NULL);
+
+	/* Each endpoint that fails has its own line on stderr. */
+	if (code == 0 &&
+	    pl_listen_all(r, "partyline", &c->factory, set->endpoints, set->n, ports) < 0)
+		return EXIT_FAILED;
+	for (size_t i = 0; i < set->n && code == 0 && !c->udp_hint; i++)
+		if (strcmp(pl_port_type(ports[i]), "udp") == 0)
+			code = chat_set_udp_hint(c, pl_port_command(ports[i]));
+	if (code == 0)
+		code = pl_serve(r, &c->factory, ports, set->n);
+	if (code < 0)
+		fprintf(stderr, "partyline: %s\n", strerror(-code));
+	return code < 0 ? EXIT_FAILED : EXIT_SUCCESS;
+}
+
+static int run(const struct settings *set)
+{
+	struct pl_port **ports = calloc(set->n, sizeof(struct pl_port *));
+	struct pl_reactor *r = ports ? pl_reactor_create(NULL) : NULL;
+	struct chat *c = NULL;
+	int status = EXIT_FAILED;
+
+	if (!r)
+		fprintf(stderr, "partyline: %s\n", strerror(errno));
+	else if ((c = make_chat(r, set)) != NULL)
+		status = serve(r, c, set, ports);
+	pl_reactor_destroy(r);
+	chat_destroy(c);
+	free(ports);
+	return status;
+}
+
+/* --- the command line --------------------------------------------------------------- */
+
+static int print_help(void)
+{
+	const struct pl_factory f = { &chat_factory_ops };
+
+	puts("Usage: partyline [OPTION]... ENDPOINT...\n"
+	     "One conversation for everybody on TCP, UDP and serial lines.\n"
+	     "\n"
+	     "  --motd FILE         what newcomers read: text, at most 8 KiB\n"
+	     "  --name NAME         what the server calls itself (partyline)\n"
+	     "  --log-level LEVEL   error, warning, info or debug (info)\n"
+	     "  --version           print the version\n"
+	     "  --help              print this\n"
+	     "\n"
+	     "Endpoints:");
+	pl_print_endpoint_usage(&f);
+	puts("\n"
+	     "Example: partyline " EXAMPLE);
+	return EXIT_SUCCESS;
+}
+
+static int wrong_usage(const char *what, const char *value)
+{
+	fprintf(stderr, "partyline: %s%s; `partyline --help` tells more\n", what, value);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "motd", required_argument, NULL, 'm' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct settings set = { .name = "partyline" };
+	enum pl_log_level level;
+	int option;
+
+	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (option) {
+		case 'm':
+			set.motd_file = optarg;
+			break;
+		case 'n':
+			set.name = optarg;
+			break;
+		case 'l':
+			if (pl_log_level_parse(optarg, &level) < 0)
+				return wrong_usage("--log-level is error, warning, info or "
+				                   "debug, not ",
+				                   optarg);
+			pl_log_set_level(level);
+			break;
+		case 'v':
+			printf("partyline %s\n", pl_version());
+			return EXIT_SUCCESS;
+		case 'h':
+			return print_help();
+		default: /* getopt_long() has said what is wrong */
+			return wrong_usage("wrong option", "");
+		}
+	}
+	set.endpoints = (const char *const *)argv + optind;
+	set.n = (size_t)(argc - optind);
+	if (set.n == 0)
+		return wrong_usage("no endpoint, try: partyline ", EXAMPLE);
+	return run(&set);
+}

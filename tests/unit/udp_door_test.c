@@ -1,0 +1,425 @@
+/* udp_door_test.c: whom of the unknown UDP senders to let in, without a network.
+ *
+ * U1 reflection, U2 replay, U3 forged joins, U14 loops. */
+#include "../../transports/udp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../support/cmocka_all.h"
+#include "../support/world.h"
+
+enum { NUMBER = 1234 }; /* of our port */
+
+struct fixture {
+	struct pl_world *world;
+	struct pl_udp_door door;
+	char answer[PL_UDP_ANSWER_MAX + 1];
+};
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	memset(&f, 0, sizeof f);
+	f.world = pl_world_create(1);
+	*state = &f;
+	return f.world ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pl_udp_door_finish(&f->door);
+	pl_world_destroy(f->world);
+	return 0;
+}
+
+static int open_door(struct fixture *f, const char *endpoint, struct pl_error *err)
+{
+	struct pl_endpoint *ep = pl_endpoint_parse(endpoint, err);
+	int code =
+		ep ? pl_udp_door_init(&f->door, pl_world_reactor(f->world), ep, err) : -1;
+
+	pl_endpoint_unref(ep);
+	return code;
+}
+
+static struct pl_udp_sender sender(const char *host, long port)
+{
+	struct pl_udp_sender s = { .to_known = false };
+
+	assert_int_equal(pl_address_parse(host, port, &s.from), 0);
+	pl_udp_make_key(&s);
+	return s;
+}
+
+static enum pl_udp_verdict says(struct fixture *f, const struct pl_udp_sender *s,
+                                const char *text)
+{
+	return pl_udp_door_ask(&f->door, s, NUMBER, text, strlen(text), f->answer);
+}
+
+static enum pl_udp_verdict from(struct fixture *f, const char *host, long port)
+{
+	struct pl_udp_sender s = sender(host, port);
+
+	return says(f, &s, "hello\n");
+}
+
+/* The code that s is told to type. */
+static const char *code_for(struct fixture *f, const struct pl_udp_sender *s, char out[7])
+{
+	assert_int_equal(says(f, s, "hello\n"), PL_UDP_ANSWER);
+	assert_int_equal(sscanf(f->answer, "-- to join type %6[2-9a-kmnp-z],", out), 1);
+	assert_int_equal(strlen(out), 6);
+	return out;
+}
+
+static void u1_an_unknown_address_gets_the_line_with_the_code(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 50312);
+	char code[7], line[80];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &s, code);
+	snprintf(line, sizeof line, "-- to join type %s, then say it again --\r\n", code);
+	assert_string_equal(f->answer, line);
+}
+
+static void u1_an_answer_and_its_headers_are_at_most_three_times_what_came(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender v4 = sender("192.0.2.7", 50312);
+	struct pl_udp_sender v6 = sender("2001:db8::7", 50312);
+
+	open_door(f, "udp:0", NULL);
+	assert_int_equal(says(f, &v4, ""), PL_UDP_ANSWER);
+	assert_true(28 + strlen(f->answer) <= 3 * 28);
+	assert_int_equal(says(f, &v6, ""), PL_UDP_ANSWER);
+	assert_true(48 + strlen(f->answer) <= 3 * 48);
+	assert_true(28 + PL_UDP_ANSWER_MAX <= 3 * 28);
+}
+
+static void the_code_joins_with_capitals_and_blanks_but_not_with_other_text(void **state)
+{
+	static const struct {
+		const char *before, *after;
+		int len; /* of the code */
+		bool capitals;
+		enum pl_udp_verdict verdict;
+	} rows[] = {
+		{ "", "", 6, false, PL_UDP_JOIN },
+		{ "", "\n", 6, false, PL_UDP_JOIN },
+		{ "\t ", " \r\n", 6, false, PL_UDP_JOIN },
+		{ "", "\n", 6, true, PL_UDP_JOIN },
+		{ "", " hi\n", 6, false, PL_UDP_ANSWER },
+		{ "hi\n", "\n", 6, false, PL_UDP_ANSWER },
+		{ "", "\n", 5, false, PL_UDP_ANSWER },
+		{ "", "x\n", 6, false, PL_UDP_ANSWER },
+	};
+	struct fixture *f = *state;
+
+	open_door(f, "udp:0", NULL);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pl_udp_sender s = sender("192.0.2.7", 50312);
+		char code[7], typed[40];
+
+		pl_world_advance(f->world, 1000);
+		code_for(f, &s, code);
+		for (char *c = code; *c && rows[i].capitals; c++)
+			if (*c >= 'a')
+				*c = (char)(*c - 'a' + 'A');
+		snprintf(typed, sizeof typed, "%s%.*s%s", rows[i].before, rows[i].len,
+		         code, rows[i].after);
+		if (says(f, &s, typed) != rows[i].verdict)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void u2_a_code_is_good_for_its_own_address_and_port_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender ann = sender("192.0.2.7", 50312);
+	struct pl_udp_sender port = sender("192.0.2.7", 50313);
+	struct pl_udp_sender host = sender("192.0.2.8", 50312);
+	char code[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &ann, code);
+	assert_int_equal(says(f, &port, code), PL_UDP_ANSWER);
+	assert_int_equal(says(f, &host, code), PL_UDP_ANSWER);
+	assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
+}
+
+static void u2_a_code_that_was_used_is_void(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender ann = sender("192.0.2.7", 50312);
+	char code[7], next[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &ann, code);
+	assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
+	assert_int_equal(says(f, &ann, code), PL_UDP_ANSWER);
+	code_for(f, &ann, next);
+	assert_string_not_equal(next, code);
+	assert_int_equal(says(f, &ann, next), PL_UDP_JOIN);
+}
+
+static void u2_a_code_is_good_for_a_minute_and_for_at_most_two(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s[3] = { sender("192.0.2.7", 1024), sender("192.0.2.7", 1025),
+		                      sender("192.0.2.7", 1026) };
+	char code[3][7];
+
+	open_door(f, "udp:0", NULL);
+	pl_world_advance(f->world, 59999);
+	for (int i = 0; i < 3; i++)
+		code_for(f, &s[i], code[i]);
+	pl_world_advance(f->world, 59999);
+	assert_int_equal(says(f, &s[0], code[0]), PL_UDP_JOIN); /* by the last minute's */
+	pl_world_advance(f->world, 2);
+	assert_int_equal(says(f, &s[1], code[1]), PL_UDP_JOIN);
+	pl_world_advance(f->world, 60000);
+	assert_int_equal(says(f, &s[2], code[2]), PL_UDP_ANSWER);
+}
+
+static void u2_after_a_long_silence_no_old_code_is_good(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 1024);
+	char code[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &s, code);
+	pl_world_advance(f->world, 120000);
+	assert_int_equal(says(f, &s, code), PL_UDP_ANSWER);
+}
+
+static void u2_two_servers_have_different_codes(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 1024);
+	char first[7], second[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &s, first);
+	open_door(f, "udp:0", NULL);
+	code_for(f, &s, second);
+	assert_string_not_equal(first, second);
+}
+
+static void verify_says_who_needs_a_code(void **state)
+{
+	static const struct {
+		const char *endpoint, *host;
+		enum pl_udp_verdict verdict;
+	} rows[] = {
+		{ "udp:0", "127.0.0.1", PL_UDP_JOIN_AND_SAY },
+		{ "udp:0", "::1", PL_UDP_JOIN_AND_SAY },
+		{ "udp:0", "192.0.2.7", PL_UDP_ANSWER },
+		{ "udp:0:verify=auto", "2001:db8::7", PL_UDP_ANSWER },
+		{ "udp:0:verify=always", "127.0.0.1", PL_UDP_ANSWER },
+		{ "udp:0:verify=always:trust=192.0.2.0/24", "192.0.2.7", PL_UDP_ANSWER },
+		{ "udp:0:verify=never", "192.0.2.7", PL_UDP_JOIN_AND_SAY },
+		{ "udp:0:trust=192.0.2.0/24", "192.0.2.7", PL_UDP_JOIN_AND_SAY },
+		{ "udp:0:trust=192.0.2.0/24", "192.0.3.7", PL_UDP_ANSWER },
+		{ "udp:0:trust=10.0.0.0/8,[2001:db8::]/32", "2001:db8:1::2",
+		  PL_UDP_JOIN_AND_SAY },
+		{ "udp:0:trust=[fd00::]/8,[2001:db8::7]", "2001:db8::7",
+		  PL_UDP_JOIN_AND_SAY },
+		{ "udp:0:trust=[fd00::]/8,[2001:db8::7]", "fe80::7", PL_UDP_ANSWER },
+		{ "udp:0:trust=192.0.2.7", "::ffff:192.0.2.7", PL_UDP_JOIN_AND_SAY },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_int_equal(open_door(f, rows[i].endpoint, NULL), 0);
+		if (from(f, rows[i].host, 50312) != rows[i].verdict)
+			fail_msg("%s, %s", rows[i].endpoint, rows[i].host);
+		pl_udp_door_finish(&f->door);
+	}
+}
+
+static void wrong_settings_are_sentences(void **state)
+{
+	static const struct {
+		const char *endpoint, *sentence;
+	} rows[] = {
+		{ "udp:0:verify=maybe", "udp:0:verify=maybe: verify must be" },
+		{ "udp:0:trust=", "udp:0:trust=: trust must be addresses or networks" },
+		{ "udp:0:trust=10.0.0.0/8,", "trust must be" },
+		{ "udp:0:trust=10.0.0.0/33", "trust must be" },
+		{ "udp:0:trust=lan", "trust must be" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pl_error err = { 0 };
+
+		assert_int_equal(open_door(f, rows[i].endpoint, &err), -EINVAL);
+		assert_non_null(strstr(err.text, rows[i].sentence));
+		pl_udp_door_finish(&f->door);
+	}
+}
+
+static void a_lone_x_is_a_probe_and_gets_no_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender far = sender("192.0.2.7", 50312),
+			     near = sender("127.0.0.1", 50312);
+
+	open_door(f, "udp:0", NULL);
+	assert_int_equal(says(f, &far, "X"), PL_UDP_IGNORE);
+	assert_int_equal(says(f, &near, "X"), PL_UDP_IGNORE);
+	assert_int_equal(says(f, &far, "X\n"), PL_UDP_ANSWER);
+	assert_int_equal(says(f, &near, "X\n"), PL_UDP_JOIN_AND_SAY);
+}
+
+static void u3_one_network_cannot_use_up_the_answers_of_others(void **state)
+{
+	struct fixture *f = *state;
+	int answered = 0;
+
+	open_door(f, "udp:0", NULL);
+	for (int i = 0; i < 50; i++) {
+		char host[40];
+
+		snprintf(host, sizeof host, "192.0.2.%d", i);
+		answered += from(f, host, 50312) == PL_UDP_ANSWER;
+	}
+	assert_int_equal(answered, 8);
+	assert_int_equal(from(f, "198.51.100.1", 50312), PL_UDP_ANSWER);
+	pl_world_advance(f->world, 1000);
+	assert_int_equal(from(f, "192.0.2.99", 50312), PL_UDP_ANSWER);
+}
+
+static void u3_all_unproven_senders_together_have_a_budget(void **state)
+{
+	struct fixture *f = *state;
+	int answered = 0;
+
+	open_door(f, "udp:0", NULL);
+	for (int i = 0; i < 2000; i++) {
+		char host[40];
+
+		snprintf(host, sizeof host, "2001:db8:%x::1", i);
+		answered += from(f, host, 50312) == PL_UDP_ANSWER;
+	}
+	assert_int_equal(answered, 200);
+	assert_int_equal(from(f, "127.0.0.1", 50312), PL_UDP_JOIN_AND_SAY);
+	pl_world_advance(f->world, 1000);
+	assert_int_equal(from(f, "192.0.2.99", 50312), PL_UDP_ANSWER);
+}
+
+static void u3_guesses_of_codes_come_out_of_the_same_budget(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 50312);
+	char code[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &s, code);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(says(f, &s, "222222"), PL_UDP_ANSWER);
+	assert_int_equal(says(f, &s, code), PL_UDP_IGNORE);
+	pl_world_advance(f->world, 1000);
+	assert_int_equal(says(f, &s, code), PL_UDP_JOIN);
+}
+
+static void u14_sources_that_are_no_single_machine_get_no_answer(void **state)
+{
+	static const char *const hosts[] = { "224.0.0.1", "239.1.2.3", "255.255.255.255",
+		                             "0.0.0.0",   "ff02::1",   "::" };
+	struct fixture *f = *state;
+
+	open_door(f, "udp:0:verify=never", NULL);
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+		if (from(f, hosts[i], 50312) != PL_UDP_IGNORE)
+			fail_msg("%s", hosts[i]);
+	assert_int_equal(from(f, "192.0.2.7", 50312), PL_UDP_JOIN_AND_SAY);
+}
+
+static void u14_services_that_answer_by_themselves_get_no_answer(void **state)
+{
+	static const long ports[] = { 0, 7, 13, 17, 19, 53, 123, 161, 1900, 5353, 11211 };
+	struct fixture *f = *state;
+
+	open_door(f, "udp:0", NULL);
+	for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+		if (from(f, "192.0.2.7", ports[i]) != PL_UDP_IGNORE)
+			fail_msg("%ld", ports[i]);
+		if (from(f, "127.0.0.1", ports[i]) != PL_UDP_IGNORE)
+			fail_msg("%ld here", ports[i]);
+	}
+}
+
+static void u14_our_own_address_and_port_as_source_gets_no_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender self = sender("127.0.0.1", NUMBER);
+	struct pl_udp_sender other = sender("127.0.0.2", NUMBER);
+
+	open_door(f, "udp:0", NULL);
+	self.to_known = other.to_known = true;
+	memcpy(self.to, self.key.host, sizeof self.to);
+	memcpy(other.to, self.key.host, sizeof other.to);
+	assert_int_equal(says(f, &self, "hello\n"), PL_UDP_IGNORE);
+	assert_int_equal(says(f, &other, "hello\n"), PL_UDP_JOIN_AND_SAY);
+}
+
+static void u14_what_was_sent_to_everybody_gets_no_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("127.0.0.1", 50312);
+
+	open_door(f, "udp:0", NULL);
+	s.to_known = s.to_many = true;
+	assert_int_equal(says(f, &s, "hello\n"), PL_UDP_IGNORE);
+}
+
+static void u14_an_answer_is_not_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 50312);
+	char line[PL_UDP_ANSWER_MAX + 1];
+
+	open_door(f, "udp:0", NULL);
+	assert_int_equal(says(f, &s, "hello\n"), PL_UDP_ANSWER);
+	memcpy(line, f->answer, sizeof line);
+	assert_int_equal(says(f, &s, line), PL_UDP_IGNORE);
+	assert_int_equal(says(f, &s, "--\n"), PL_UDP_ANSWER);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(u1_an_unknown_address_gets_the_line_with_the_code),
+		TEST(u1_an_answer_and_its_headers_are_at_most_three_times_what_came),
+		TEST(the_code_joins_with_capitals_and_blanks_but_not_with_other_text),
+		TEST(u2_a_code_is_good_for_its_own_address_and_port_alone),
+		TEST(u2_a_code_that_was_used_is_void),
+		TEST(u2_a_code_is_good_for_a_minute_and_for_at_most_two),
+		TEST(u2_after_a_long_silence_no_old_code_is_good),
+		TEST(u2_two_servers_have_different_codes),
+		TEST(verify_says_who_needs_a_code),
+		TEST(wrong_settings_are_sentences),
+		TEST(a_lone_x_is_a_probe_and_gets_no_answer),
+		TEST(u3_one_network_cannot_use_up_the_answers_of_others),
+		TEST(u3_all_unproven_senders_together_have_a_budget),
+		TEST(u3_guesses_of_codes_come_out_of_the_same_budget),
+		TEST(u14_sources_that_are_no_single_machine_get_no_answer),
+		TEST(u14_services_that_answer_by_themselves_get_no_answer),
+		TEST(u14_our_own_address_and_port_as_source_gets_no_answer),
+		TEST(u14_what_was_sent_to_everybody_gets_no_answer),
+		TEST(u14_an_answer_is_not_answered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,546 @@
+/* udp.c: datagram sockets seen as many connections.
+ *
+ * One unconnected socket per address and a table of peers, each of them a transport.  A
+ * peer exists only once udp_door.c is satisfied that it is where it says, so a forged
+ * sender costs one short line and no memory.  There is no retransmission: a lost line is
+ * lost, as in a noisy room.
+ *
+ * The dangers by number: U1 reflection, U3 forged joins, U7 ends of datagrams, U10 errors
+ * of others, U15 one peer in the way of the rest. */
+#include "udp.h"
+
+#include <errno.h>
+#include <partyline/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1 /* hh.tbl is NULL then */
+#include <uthash.h>
+#include <utlist.h>
+
+/* What gets through on every path without fragments (RFC 9000, section 14). */
+#define DATAGRAM_MAX 1200
+#define DATAGRAMS_PER_TURN 64 /* and watch: the others want their turn too */
+#define PIECES_MAX 32
+
+/* As long as a router that follows RFC 4787, REQ-5, remembers the way back. */
+#define IDLE_DEFAULT_S 300
+#define IDLE_MAX_S (24 * 60 * 60)
+
+/* ICMP can be forged: from afar, one error among lines that arrive is not believed. */
+#define REFUSALS 2
+
+/* With a queue of 16 KiB and a session each, 2048 peers are some 50 MiB.  A prefix of
+ * 32 is a class behind one router (U3). */
+#define PEERS_MAX 2048
+#define PEERS_PER_PREFIX 32
+
+#define FULL_TEXT "-- full, try again later --\r\n"
+#define CUT_TEXT "-- too much at once: the end of it is lost --\r\n"
+#define IDLE_TEXT \
+	"-- no word from you for %ld %s: you have left; type anything to return --\r\n"
+_Static_assert(sizeof FULL_TEXT - 1 <= PL_UDP_ANSWER_MAX, "U1");
+
+/* Above high the sender of room lines counts them; answers still go, up to hard. */
+static const struct pl_marks udp_marks = {
+	.low = 4 * 1024,
+	.high = 12 * 1024,
+	.hard = 16 * 1024,
+	.lossy = true,
+};
+
+struct udp_port;
+struct udp_socket;
+
+struct udp_peer {
+	struct pl_transport transport;
+	struct udp_socket *socket;
+	struct pl_udp_sender sender;
+	UT_hash_handle hh;            /* in the port's table, until it is destroyed */
+	struct udp_peer *prev, *next; /* in the port's `open` */
+	struct udp_peer *wait_prev, *wait_next; /* in the socket's `waiting` */
+	uint64_t heard_ms;
+	unsigned refusals; /* since it was heard last */
+	size_t lost;       /* datagrams dropped here, of either direction */
+	bool open, waiting, closed;
+};
+
+struct udp_socket {
+	struct pl_watch watch;
+	struct udp_port *port;
+	struct udp_peer *waiting; /* for room in the kernel, in turn */
+};
+
+struct udp_port {
+	struct pl_port port;
+	struct udp_socket sockets[PL_ADDRESS_LIST];
+	int n_sockets;
+	long number;
+	uint64_t idle_ms;
+	struct pl_timer idle;
+	struct udp_peer *peers; /* the table */
+	struct udp_peer *open;  /* who can be heard, the longest silent one first */
+	struct pl_udp_secret table_key;
+	struct pl_udp_door door;
+	bool stopping;
+};
+
+static struct udp_peer *peer_of(struct pl_transport *t)
+{
+	return pl_container_of(t, struct udp_peer, transport);
+}
+
+static unsigned table_hash(const struct udp_port *port, const struct pl_udp_key *key)
+{
+	return (unsigned)pl_udp_hash(&port->table_key, key, sizeof *key);
+}
+
+static struct udp_peer *find_peer(const struct udp_port *port, const struct pl_udp_key *key)
+{
+	const unsigned hash = table_hash(port, key);
+	struct udp_peer *peer;
+
+	HASH_FIND_BYHASHVALUE(hh, port->peers, key, sizeof *key, hash, peer);
+	return peer;
+}
+
+/* --- sending ------------------------------------------------------------------------ */
+
+/* Reads every error the socket has: each is about one peer, and no other (U10). */
+static void drain_errors(struct udp_socket *s)
+{
+	struct pl_udp_sender from;
+	bool refused;
+
+	while (pl_udp_next_error(s->watch.fd, &from, &refused)) {
+		struct udp_peer *peer = refused ? find_peer(s->port, &from.key) : NULL;
+
+		if (!peer || !peer->open)
+			continue;
+		if (++peer->refusals >= REFUSALS ||
+		    pl_address_is_loopback(pl_udp_address(&from)))
+			pl_transport_down(&peer->transport, -ECONNREFUSED);
+	}
+}
+
+static void set_wants(struct udp_socket *s)
+{
+	const unsigned read = s->port->stopping ? 0 : PL_READ;
+
+	pl_watch_set(s->port->port.reactor, &s->watch, read | (s->waiting ? PL_WRITE : 0));
+}
+
+static void wait_for_room(struct udp_peer *peer)
+{
+	peer->waiting = true;
+	DL_APPEND2(peer->socket->waiting, peer, wait_prev, wait_next);
+	set_wants(peer->socket);
+}
+
+static void wait_no_more(struct udp_peer *peer)
+{
+	peer->waiting = false;
+	DL_DELETE2(peer->socket->waiting, peer, wait_prev, wait_next);
+}
+
+/* One datagram of the peer's queue; 1 when there is no more, or -EAGAIN. */
+static int send_next(struct udp_peer *peer, size_t *sent)
+{
+	struct iovec iov[PIECES_MAX];
+	size_t bytes = 0, n;
+	int code = 0;
+
+	for (int tries = 0; tries < 2; tries++) {
+		n = pl_out_peek(&peer->transport, iov, PIECES_MAX, DATAGRAM_MAX);
+		if (!n)
+			return 1;
+		code = pl_udp_send(peer->socket->watch.fd, &peer->sender, iov, n);
+		if (code == -EAGAIN || code == -EWOULDBLOCK)
+			return -EAGAIN;
+		if (!code)
+			break;
+		drain_errors(peer->socket); /* then once more: it may be another's (U10) */
+		if (peer->closed)
+			return 1;
+	}
+	/* ENOBUFS and the like: a socket that stays writable is not to be waited for. */
+	if (code)
+		peer->lost++;
+	while (n > 0)
+		bytes += iov[--n].iov_len;
+	*sent += bytes;
+	pl_out_sent(&peer->transport, bytes);
+	return 0;
+}
+
+static void udp_kick(struct pl_transport *t)
+{
+	struct udp_peer *peer = peer_of(t);
+	size_t sent = 0;
+	int code = 0;
+
+	if (peer->waiting)
+		return;
+	while (!code)
+		code = sent < PL_WRITE_MAX ? send_next(peer, &sent) : -EAGAIN;
+	if (code == -EAGAIN)
+		wait_for_room(peer);
+}
+
+/* There is room.  Each in turn, and who finds none again goes to the end. */
+static void send_waiting(struct udp_socket *s)
+{
+	struct udp_peer *peer;
+
+	while ((peer = s->waiting)) {
+		wait_no_more(peer);
+		pl_transport_kick(&peer->transport);
+		if (peer->waiting)
+			break;
+	}
+	set_wants(s);
+}
+
+/* To somebody who is no peer. */
+static void answer(struct udp_socket *s, const struct pl_udp_sender *to, const char *text)
+{
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+
+	if (pl_udp_send(s->watch.fd, to, &iov, 1) == 0)
+		return;
+	drain_errors(s);
+	pl_udp_send(s->watch.fd, to, &iov, 1); /* or it is lost: he will ask again */
+}
+
+/* --- peers -------------------------------------------------------------------------- */
+
+/* The socket is everybody's and is read on (U15): deliver() drops what comes. */
+static void udp_set_reading(struct pl_transport *t PL_UNUSED, bool on PL_UNUSED)
+{
+}
+
+static void leave_open(struct udp_peer *peer)
+{
+	if (!peer->open)
+		return;
+	peer->open = false;
+	DL_DELETE(peer->socket->port->open, peer);
+}
+
+/* It stays in the table, or its next words would make another peer of it. */
+static void udp_close(struct pl_transport *t)
+{
+	struct udp_peer *peer = peer_of(t);
+
+	peer->closed = true;
+	leave_open(peer);
+	if (peer->waiting)
+		wait_no_more(peer);
+	if (peer->lost)
+		pl_log(PL_LOG_INFO, "udp: %s: %zu datagrams were dropped", t->peer.name,
+		       peer->lost);
+}
+
+static void close_sockets(struct udp_port *port)
+{
+	for (int i = 0; i < port->n_sockets; i++) {
+		pl_watch_stop(&port->sockets[i].watch);
+		close(port->sockets[i].watch.fd);
+	}
+}
+
+static void udp_destroy(struct pl_transport *t)
+{
+	struct udp_peer *peer = peer_of(t);
+	struct udp_port *port = peer->socket->port;
+
+	if (peer->lost)
+		pl_log(PL_LOG_INFO, "udp: of one peer's datagrams %zu were dropped",
+		       peer->lost);
+	if (peer->hh.tbl)
+		HASH_DELETE(hh, port->peers, peer);
+	free(peer);
+	if (port->stopping && !port->peers) {
+		close_sockets(port);
+		pl_port_release(&port->port);
+	}
+}
+
+static const struct pl_transport_ops udp_ops = {
+	.type = "udp",
+	.max_unit = DATAGRAM_MAX,
+	.kick = udp_kick,
+	.set_reading = udp_set_reading,
+	.close = udp_close,
+	.destroy = udp_destroy,
+};
+
+static void heard(struct udp_peer *peer)
+{
+	struct udp_port *port = peer->socket->port;
+
+	leave_open(peer);
+	peer->open = true;
+	DL_APPEND(port->open, peer);
+	peer->heard_ms = pl_reactor_now(port->port.reactor);
+	peer->refusals = 0;
+	if (!pl_timer_active(&port->idle))
+		pl_call_later(port->port.reactor, &port->idle, port->idle_ms);
+}
+
+static void on_idle(struct pl_timer *timer)
+{
+	struct udp_port *port = pl_container_of(timer, struct udp_port, idle);
+	const uint64_t now_ms = pl_reactor_now(port->port.reactor);
+	const long seconds = (long)(port->idle_ms / 1000);
+	struct udp_peer *peer;
+	char text[128];
+
+	snprintf(text, sizeof text, IDLE_TEXT, seconds % 60 ? seconds : seconds / 60,
+	         seconds % 60    ? "seconds"
+	         : seconds == 60 ? "minute"
+	                         : "minutes");
+	while ((peer = port->open) && now_ms - peer->heard_ms >= port->idle_ms) {
+		leave_open(peer);
+		pl_write(&peer->transport, text, strlen(text));
+		pl_lose(&peer->transport);
+	}
+	if (peer)
+		pl_call_later(port->port.reactor, timer,
+		              peer->heard_ms + port->idle_ms - now_ms);
+}
+
+/* A new peer, or NULL. */
+static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *sender)
+{
+	struct udp_port *port = s->port;
+	struct udp_peer *peer = calloc(1, sizeof *peer);
+	char name[PL_ADDRESS_TEXT], host[PL_ADDRESS_TEXT];
+
+	if (!peer)
+		return NULL;
+	peer->socket = s;
+	peer->sender = *sender;
+	pl_transport_init(&peer->transport, &udp_ops, port->port.reactor,
+	                  port->port.endpoint);
+	pl_set_marks(&peer->transport, &udp_marks);
+	pl_address_text(pl_udp_address(sender), name, sizeof name);
+	pl_address_host(pl_udp_address(sender), host, sizeof host);
+	HASH_ADD_BYHASHVALUE(hh, port->peers, sender.key, sizeof sender->key,
+	                     table_hash(port, &sender->key), peer);
+	if (!peer->hh.tbl ||
+	    pl_transport_name(&peer->transport, name, "address", host, NULL) < 0) {
+		pl_transport_discard(&peer->transport);
+		return NULL;
+	}
+	if (pl_transport_up(&peer->transport, port->port.factory) < 0 || peer->closed)
+		return NULL;
+	if (port->stopping) /* by its own protocol */
+		pl_lose(&peer->transport);
+	else
+		heard(peer);
+	return peer;
+}
+
+/* No more from his network, or at all. */
+static bool is_full(const struct udp_port *port, const struct sockaddr *sa)
+{
+	struct pl_prefix prefix;
+	unsigned neighbours = 0;
+
+	if (HASH_CNT(hh, port->peers) >= PEERS_MAX)
+		return true;
+	if (pl_udp_door_trusts(&port->door, sa))
+		return false;
+	pl_prefix_of(sa, PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6, &prefix);
+	for (const struct udp_peer *p = port->peers; p; p = p->hh.next)
+		neighbours += pl_prefix_holds(&prefix, pl_udp_address(&p->sender));
+	return neighbours >= PEERS_PER_PREFIX;
+}
+
+/* --- receiving ---------------------------------------------------------------------- */
+
+/* What a datagram says; its end is the end of a line (U7). */
+static void deliver(struct udp_peer *peer, const char *data, size_t len, bool cut)
+{
+	const struct pl_event end = { .type = PL_EVENT_RECORD_END };
+	struct pl_transport *t = &peer->transport;
+
+	if (!pl_transport_reading(t)) {
+		peer->lost++;
+		return;
+	}
+	/* Half of the last line would look like a whole one. */
+	while (cut && len > 0 && data[len - 1] != '\n' && data[len - 1] != '\r')
+		len--;
+	pl_transport_input(t, data, len);
+	pl_transport_event(t, &end);
+	if (cut)
+		pl_write(t, CUT_TEXT, sizeof CUT_TEXT - 1);
+}
+
+/* Nothing is stored, told or logged before the door says so (U3). */
+static void from_stranger(struct udp_socket *s, const struct pl_udp_sender *from,
+                          const char *data, size_t len, bool cut)
+{
+	char text[PL_UDP_ANSWER_MAX + 1];
+	struct udp_peer *peer;
+	enum pl_udp_verdict verdict =
+		pl_udp_door_ask(&s->port->door, from, s->port->number, data, len, text);
+
+	if (verdict == PL_UDP_ANSWER)
+		answer(s, from, text);
+	if (verdict == PL_UDP_ANSWER || verdict == PL_UDP_IGNORE)
+		return;
+	if (is_full(s->port, pl_udp_address(from))) {
+		answer(s, from, FULL_TEXT);
+		return;
+	}
+	peer = join(s, from);
+	if (peer && verdict == PL_UDP_JOIN_AND_SAY)
+		deliver(peer, data, len, cut);
+}
+
+static void receive(struct udp_socket *s)
+{
+	struct udp_port *port = s->port;
+	char *data = pl_read_buffer(port->port.reactor);
+
+	for (int i = 0; i < DATAGRAMS_PER_TURN && !port->stopping; i++) {
+		struct iovec into = { data, PL_READ_MAX };
+		struct pl_udp_sender from;
+		struct udp_peer *peer;
+		bool cut;
+		ssize_t n = pl_udp_receive(s->watch.fd, &from, &into, &cut);
+
+		if (n == -EAGAIN || n == -EWOULDBLOCK)
+			return;
+		if (n < 0) {
+			drain_errors(s);
+			continue;
+		}
+		peer = find_peer(port, &from.key);
+		if (!peer) {
+			from_stranger(s, &from, data, (size_t)n, cut);
+		} else if (peer->open) { /* else he is on his way out */
+			heard(peer);
+			deliver(peer, data, (size_t)n, cut);
+		}
+	}
+}
+
+static void on_socket(struct pl_watch *w, unsigned events)
+{
+	struct udp_socket *s = pl_container_of(w, struct udp_socket, watch);
+
+	if (events & (PL_ERROR | PL_HANGUP))
+		drain_errors(s);
+	if (events & PL_READ)
+		receive(s);
+	if (events & PL_WRITE && s->waiting)
+		send_waiting(s);
+}
+
+/* --- the port ----------------------------------------------------------------------- */
+
+static void udp_stop(struct pl_port *p)
+{
+	struct udp_port *port = pl_container_of(p, struct udp_port, port);
+
+	port->stopping = true;
+	pl_timer_cancel(&port->idle);
+	for (int i = 0; i < port->n_sockets; i++)
+		set_wants(&port->sockets[i]);
+	for (struct udp_peer *peer = port->open; peer; peer = peer->next)
+		pl_lose(&peer->transport);
+	if (!port->peers) {
+		close_sockets(port);
+		pl_port_release(p);
+	}
+}
+
+static void udp_port_destroy(struct pl_port *p)
+{
+	struct udp_port *port = pl_container_of(p, struct udp_port, port);
+
+	pl_udp_door_finish(&port->door);
+	free(port);
+}
+
+static const struct pl_port_ops udp_port_ops = {
+	.stop = udp_stop,
+	.destroy = udp_port_destroy,
+};
+
+static int read_settings(struct udp_port *port, const struct pl_endpoint *ep,
+                         struct pl_error *err)
+{
+	long idle_s;
+	int code = pl_endpoint_arg_int(ep, "port", 0, 65535, &port->number, err);
+
+	if (!code)
+		code = pl_endpoint_int(ep, "idle", 1, IDLE_MAX_S, IDLE_DEFAULT_S, &idle_s,
+		                       err);
+	if (!code)
+		port->idle_ms = (uint64_t)idle_s * 1000;
+	return code ? code : pl_udp_door_init(&port->door, port->port.reactor, ep, err);
+}
+
+static int open_sockets(struct udp_port *port, const struct pl_endpoint *ep,
+                        struct pl_error *err)
+{
+	struct pl_address list[PL_ADDRESS_LIST];
+	int fds[PL_ADDRESS_LIST];
+	int n = pl_address_list(ep, port->number, list, PL_ADDRESS_LIST, err), code = 0;
+
+	if (n > 0)
+		n = pl_bind_all(ep, SOCK_DGRAM, list, (size_t)n, fds, &port->number, err);
+	for (int i = 0; i < n; i++) {
+		struct udp_socket *s = &port->sockets[port->n_sockets++];
+
+		s->watch.fn = on_socket;
+		s->watch.fd = fds[i];
+		s->port = port;
+		pl_udp_prepare(fds[i], list[i].ss.ss_family);
+		if (!code)
+			code = pl_watch_set(port->port.reactor, &s->watch, PL_READ);
+	}
+	if (n > 0 && !code)
+		code = pl_address_describe(&port->port, "nc -u", port->number);
+	if (code)
+		pl_fail(err, code, "%s: out of memory", pl_endpoint_text(ep));
+	return n < 0 ? n : code;
+}
+
+static int udp_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_factory *f,
+                      struct pl_port **out, struct pl_error *err)
+{
+	struct udp_port *port = calloc(1, sizeof *port);
+	int code;
+
+	if (!port)
+		return pl_fail(err, -ENOMEM, "%s: out of memory", pl_endpoint_text(ep));
+	port->idle.fn = on_idle;
+	pl_reactor_random(r, &port->table_key, sizeof port->table_key);
+	pl_port_init(&port->port, &udp_port_ops, r, ep, f);
+	code = read_settings(port, ep, err);
+	if (!code)
+		code = open_sockets(port, ep, err);
+	if (code) {
+		close_sockets(port);
+		pl_port_finish(&port->port);
+		udp_port_destroy(&port->port);
+		return code;
+	}
+	*out = &port->port;
+	return 0;
+}
+
+const struct pl_backend pl_udp_backend = {
+	.type = "udp",
+	.usage = "udp:PORT" PL_ADDRESS_USAGE PL_UDP_DOOR_USAGE "[:idle=SECONDS]",
+	.help = "datagrams, for nc -u; who is on another machine proves his address first",
+	.listen = udp_listen,
+};
