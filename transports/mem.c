@@ -62,7 +62,7 @@ static void mem_kick(struct pl_transport *t)
 		size_t n = piece.iov_len;
 
 		if (!to || to->ending) {
-			pl_transport_down(t, -EPIPE);
+			pl_transport_mute(t); /* his end is in our inbox, behind his last words */
 			return;
 		}
 		if (to->len >= to->capacity)

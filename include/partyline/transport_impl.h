@@ -72,7 +72,7 @@ struct pl_transport {
 	size_t dropped;
 	int reason;
 	unsigned char state;
-	bool reading_paused, behind, pause_told, half_closed, eof;
+	bool reading_paused, behind, pause_told, half_closed, eof, mute;
 };
 
 /* OPENING.  Takes a reference to ep (which may be NULL). */
@@ -99,6 +99,11 @@ bool pl_transport_reading(const struct pl_transport *t);
 
 /* An event from the peer.  PL_EVENT_EOF begins the close (promise 6). */
 void pl_transport_event(struct pl_transport *t, const struct pl_event *ev);
+
+/* The peer takes no more bytes, but some of his may still be unread (promise 6): what is
+ * queued and what is written from here on is dropped.  His EOF, or pl_transport_down(),
+ * is the backend's to bring. */
+void pl_transport_mute(struct pl_transport *t);
 
 /* The connection is gone (0 or a negative errno): CLOSED; connection_lost comes in the
  * next turn, unless it was down already.  Calls close(). */

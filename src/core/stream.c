@@ -60,7 +60,10 @@ static void stream_kick(struct pl_transport *t)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-			pl_transport_down(t, -errno);
+			if (t->state == PL_TRANSPORT_OPEN)
+				pl_transport_mute(t); /* the read shows the end, behind the last words */
+			else
+				pl_transport_down(t, -errno);
 			return;
 		}
 		if (sent > 0) {

@@ -94,12 +94,12 @@ void pl_write(struct pl_transport *t, const char *data, size_t len)
 {
 	int code;
 
-	if (t->state >= PL_TRANSPORT_CLOSING || !len)
+	if (t->state >= PL_TRANSPORT_CLOSING || t->mute || !len)
 		return;
 	/* What the kernel would take at the end of the turn does not count as waiting. */
 	if (pl_queued(t) + len > t->marks->hard)
 		send_now(t);
-	if (t->state >= PL_TRANSPORT_CLOSING)
+	if (t->state >= PL_TRANSPORT_CLOSING || t->mute)
 		return;
 	if (pl_queued(t) && pl_queued(t) + len > t->marks->hard) {
 		if (t->marks->lossy)
@@ -118,7 +118,7 @@ void pl_write(struct pl_transport *t, const char *data, size_t len)
 
 void pl_set_source(struct pl_transport *t, struct pl_source *s)
 {
-	t->source = s;
+	t->source = t->mute ? NULL : s;
 }
 
 void pl_source_ready(struct pl_transport *t)
@@ -238,6 +238,14 @@ void pl_abort(struct pl_transport *t, int reason)
 void pl_transport_down(struct pl_transport *t, int reason)
 {
 	pl_abort(t, reason);
+}
+
+void pl_transport_mute(struct pl_transport *t)
+{
+	t->mute = true;
+	t->source = NULL;
+	pl_outq_finish(&t->out);
+	pl_call_at_flush(t->reactor, &t->flush); /* the marks, and an end that waited for it */
 }
 
 /* Everything that the core took for t, then t. */
