@@ -100,6 +100,7 @@ static int mem_control(struct pl_transport *t, unsigned op, void *arg PL_UNUSED)
 static void deliver(struct mem_end *e)
 {
 	struct pl_transport *t = &e->transport;
+	char *data = pl_read_buffer(t->reactor);
 	size_t n = e->len;
 
 	if (!pl_transport_reading(t))
@@ -109,9 +110,11 @@ static void deliver(struct mem_end *e)
 			n = e->chunk;
 		if (n > PL_READ_MAX)
 			n = PL_READ_MAX;
-		pl_transport_input(t, e->inbox, n);
+		/* Out of the inbox first: while the protocol reads, more may be put there. */
+		memcpy(data, e->inbox, n);
 		e->len -= n;
 		memmove(e->inbox, e->inbox + n, e->len);
+		pl_transport_input(t, data, n);
 		if (e->other)
 			pl_transport_kick(&e->other->transport);
 	}

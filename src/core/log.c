@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #define LINE_MAX_BYTES 1024
 
@@ -36,22 +37,26 @@ int pl_log_level_parse(const char *name, enum pl_log_level *level)
 	return -EINVAL;
 }
 
-/* Control characters as \xNN (T1, T4 of the terminal rules: a log is read on a terminal);
- * UTF-8 stays. */
+/* Control characters, and bytes that are no UTF-8, as \xNN: a log is read on a terminal, by
+ * somebody whom peers should not be able to drive or deceive (T1, T4). */
 static size_t escape(char *out, size_t size, const char *text)
 {
+	const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
 	size_t n = 0;
 
-	for (; *text && n + 5 < size; text++) {
-		const unsigned char c = (unsigned char)*text;
+	while (*at && n + 5 < size) {
+		utf8proc_int32_t code;
+		const utf8proc_ssize_t len = utf8proc_iterate(at, -1, &code);
+		const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
 
-		/* C2 80 to C2 9F are the C1 controls */
-		const bool c1 = c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
-		                (unsigned char)text[1] <= 0x9f;
-		if (c < 0x20 || c == 0x7f || c1)
-			n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
-		else
-			out[n++] = (char)c;
+		if (len < 1 || control) {
+			n += (size_t)snprintf(out + n, size - n, "\\x%02x", *at++);
+			/* The second byte of a C1 control is escaped by the next round. */
+			continue;
+		}
+		memcpy(out + n, at, (size_t)len);
+		n += (size_t)len;
+		at += len;
 	}
 	return n;
 }
