@@ -188,14 +188,15 @@ static int prepare_slave(const struct pl_endpoint *ep, int fd, struct pl_error *
 static int open_pair(struct pty_port *port, int *slave)
 {
 	const char *name;
+	size_t len;
 
 	port->master = posix_openpt(O_RDWR | O_NOCTTY);
 	if (port->master < 0)
 		return -errno;
 	if (pl_set_nonblocking(port->master) == 0 && grantpt(port->master) == 0 &&
 	    unlockpt(port->master) == 0 && (name = ptsname(port->master)) &&
-	    strlen(name) < sizeof port->slave) {
-		strcpy(port->slave, name);
+	    (len = strlen(name)) < sizeof port->slave) {
+		memcpy(port->slave, name, len + 1);
 		*slave = open(name, O_RDWR | O_NOCTTY);
 		if (*slave >= 0)
 			return 0;

@@ -76,7 +76,8 @@ static void serial_destroy(struct pl_port *p)
 	free(pl_container_of(p, struct pl_serial, port));
 }
 
-static const struct pl_port_ops port_ops = {.stop = serial_stop, .destroy = serial_destroy};
+static const struct pl_port_ops port_ops = { .stop = serial_stop,
+	                                     .destroy = serial_destroy };
 
 static int parse_settings(const struct pl_endpoint *ep, struct pl_serial_settings *s,
                           struct pl_error *err)
@@ -87,8 +88,8 @@ static int parse_settings(const struct pl_endpoint *ep, struct pl_serial_setting
 
 	if ((code = pl_endpoint_int(ep, "baudrate", 1, 20000000, 115200, &baudrate, err)) ||
 	    (code = pl_endpoint_int(ep, "bytesize", 5, 8, 8, &bytesize, err)) ||
-	    (code = pl_endpoint_choice(ep, "parity", "none|odd|even|mark|space", 0, &s->parity,
-	                               err)) ||
+	    (code = pl_endpoint_choice(ep, "parity", "none|odd|even|mark|space", 0,
+	                               &s->parity, err)) ||
 	    (code = pl_endpoint_int(ep, "stopbits", 1, 2, 1, &stopbits, err)) ||
 	    (code = pl_endpoint_bool(ep, "xonxoff", false, &s->xonxoff, err)) ||
 	    (code = pl_endpoint_bool(ep, "rtscts", false, &s->rtscts, err)) ||
@@ -167,10 +168,10 @@ int pl_serial_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fac
 	return 0;
 }
 
-static int serial_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_factory *f,
-                         struct pl_port **port, struct pl_error *err)
+static int serial_listen(struct pl_reactor *r, struct pl_endpoint *ep,
+                         struct pl_factory *f, struct pl_port **port, struct pl_error *err)
 {
-	static const struct pl_serial_roots roots = {.sysfs = "/sys", .dev = "/dev"};
+	static const struct pl_serial_roots roots = { .sysfs = "/sys", .dev = "/dev" };
 
 	return pl_serial_listen(r, ep, f, &roots, port, err);
 }

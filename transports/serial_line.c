@@ -102,7 +102,8 @@ void pl_serial_line_remove(struct pl_serial_line *line)
 
 static void try_again(struct pl_serial_line *line, int code)
 {
-	const uint64_t missing_ms = pl_reactor_now(reactor_of(line)) - line->missing_since_ms;
+	const uint64_t missing_ms =
+		pl_reactor_now(reactor_of(line)) - line->missing_since_ms;
 	const bool slow = code == -EBUSY || missing_ms >= SLOW_AFTER_MS;
 
 	pl_call_later(reactor_of(line), &line->timer, slow ? SLOW_RETRY_MS : RETRY_MS);
@@ -249,11 +250,12 @@ static void getty_join(struct pl_getty *g)
 /* What a stuck line does not take is lost: it is only the invitation. */
 static void getty_write(struct pl_getty *g, const char *data, size_t len)
 {
-	const struct pl_serial_line *line = pl_container_of(g, struct pl_serial_line, getty);
+	const struct pl_serial_line *line =
+		pl_container_of(g, struct pl_serial_line, getty);
 	const ssize_t PL_UNUSED sent = write(line->watch.fd, data, len);
 }
 
-const struct pl_getty_ops pl_serial_getty_ops = {.write = getty_write, .join = getty_join};
+const struct pl_getty_ops pl_serial_getty_ops = { .write = getty_write, .join = getty_join };
 
 static void on_line(struct pl_watch *w, unsigned events)
 {
@@ -334,11 +336,13 @@ static void open_device(struct pl_serial_line *line)
 	const struct pl_serial *serial = line->serial;
 	struct pl_deferred *job = NULL;
 
-	line->device = pl_serial_device_create(line->where, &serial->settings, serial->roots);
+	line->device =
+		pl_serial_device_create(line->where, &serial->settings, serial->roots);
 	if (line->device)
 		job = pl_serial_device_open(line->device, reactor_of(line), line->worker);
 	if (job) {
-		line->step = (struct pl_step){.on_value = on_open, .on_failure = on_open_failed};
+		line->step = (struct pl_step){ .on_value = on_open,
+			                       .on_failure = on_open_failed };
 		pl_deferred_add(job, &line->step);
 		return;
 	}
@@ -382,7 +386,7 @@ static void look_at_carrier(struct pl_serial_line *line)
 		pl_call_later(reactor_of(line), &line->timer, CARRIER_MS);
 		return;
 	}
-	line->step = (struct pl_step){.on_value = on_carrier, .on_failure = on_carrier};
+	line->step = (struct pl_step){ .on_value = on_carrier, .on_failure = on_carrier };
 	pl_deferred_add(job, &line->step);
 }
 
@@ -412,7 +416,7 @@ int pl_serial_line_add(struct pl_serial *serial, const char *where)
 	}
 	line->serial = serial;
 	line->getty = serial->getty;
-	line->watch = (struct pl_watch){.fn = on_line, .fd = -1};
+	line->watch = (struct pl_watch){ .fn = on_line, .fd = -1 };
 	line->timer.fn = on_timer;
 	line->missing_since_ms = pl_reactor_now(reactor_of(line));
 	line->next = serial->lines;

@@ -96,7 +96,10 @@ free_port:
 
 static int speed_of(int baudrate, speed_t *speed)
 {
-#define RATE(n) {n, B##n}
+#define RATE(n) \
+	{ \
+		n, B##n \
+	}
 	static const struct {
 		int baudrate;
 		speed_t speed;
@@ -121,7 +124,7 @@ static int speed_of(int baudrate, speed_t *speed)
 static int open_by_termios(struct pl_serial_port *port, const char *path,
                            const struct pl_serial_settings *s)
 {
-	static const tcflag_t sizes[] = {CS5, CS6, CS7, CS8};
+	static const tcflag_t sizes[] = { CS5, CS6, CS7, CS8 };
 	static const tcflag_t parities[] = {
 		[SP_PARITY_NONE] = 0,
 		[SP_PARITY_ODD] = PARENB | PARODD,
@@ -204,7 +207,7 @@ int pl_serial_open(struct pl_serial_port *port, const char *path,
 {
 	int code = pl_serial_check_path(path, err);
 
-	*port = (struct pl_serial_port){.fd = -1};
+	*port = (struct pl_serial_port){ .fd = -1 };
 	if (code)
 		return code;
 	/* The library has the same answer for absent, forbidden and unknown. */
@@ -240,7 +243,7 @@ void pl_serial_close(struct pl_serial_port *port)
 	} else {
 		close(port->fd);
 	}
-	*port = (struct pl_serial_port){.fd = -1};
+	*port = (struct pl_serial_port){ .fd = -1 };
 }
 
 bool pl_serial_has_output(int fd)
@@ -267,8 +270,8 @@ int pl_serial_check_path(const char *path, struct pl_error *err)
 	if (stat(path, &st) < 0 || S_ISCHR(st.st_mode))
 		return 0;
 	if (S_ISDIR(st.st_mode))
-		return pl_fail(err, -EISDIR, "serial:%s: it is a directory, not a serial device",
-		               path);
+		return pl_fail(err, -EISDIR,
+		               "serial:%s: it is a directory, not a serial device", path);
 	return pl_fail(err, -ENOTTY, "serial:%s: it is a file, not a serial device", path);
 }
 
@@ -306,8 +309,9 @@ int pl_serial_explain(int code, const char *path, const struct pl_serial_setting
 		return pl_fail(err, code, "serial:%s: it is not a serial device", path);
 	case EINVAL:
 	case ENOTSUP:
-		return pl_fail(err, code, "serial:%s: the device does not do %d %d%c%d", path,
-		               s->baudrate, s->bytesize, "NOEMS"[s->parity], s->stopbits);
+		return pl_fail(err, code, "serial:%s: the device does not do %d %d%c%d",
+		               path, s->baudrate, s->bytesize, "NOEMS"[s->parity],
+		               s -> stopbits);
 	default:
 		return pl_fail(err, code, "serial:%s: %s", path, strerror(-code));
 	}
@@ -353,7 +357,8 @@ static int run_opening(struct pl_job *job)
 
 	if (pl_serial_usb_parse(d->where, &wanted)) {
 		if (pl_serial_usb_find(d->roots->sysfs, &wanted, &d->usb))
-			return pl_serial_explain(-ENOENT, d->where, &d->settings, &d->error);
+			return pl_serial_explain(-ENOENT, d->where, &d->settings,
+			                         &d->error);
 		snprintf(path, sizeof path, "%s/%s", d->roots->dev, d->usb.tty);
 		node = path;
 	}
@@ -402,21 +407,21 @@ static struct pl_deferred *submit(struct pl_serial_device *d, struct pl_reactor 
 {
 	struct pl_deferred *result;
 
-	*job = (struct pl_job){.run = run, .discard = discard};
+	*job = (struct pl_job){ .run = run, .discard = discard };
 	result = pl_defer_to_thread(r, w, job);
 	if (result)
 		atomic_fetch_add(&d->users, 1); /* nobody can have ended the use yet */
 	return result;
 }
 
-struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d, struct pl_reactor *r,
-                                          struct pl_worker *w)
+struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d,
+                                          struct pl_reactor *r, struct pl_worker *w)
 {
 	return submit(d, r, w, &d->job, run_opening, discard_job);
 }
 
-struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d, struct pl_reactor *r,
-                                          struct pl_worker *w)
+struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d,
+                                          struct pl_reactor *r, struct pl_worker *w)
 {
 	return submit(d, r, w, &d->job, run_looking, discard_job);
 }

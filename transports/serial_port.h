@@ -72,8 +72,8 @@ void pl_serial_close(struct pl_serial_port *port);
 int pl_serial_check_path(const char *path, struct pl_error *err);
 
 /* Fills *err with what code, from an open of path, means and what helps; returns code. */
-int pl_serial_explain(int code, const char *path, const struct pl_serial_settings *settings,
-                      struct pl_error *err);
+int pl_serial_explain(int code, const char *path,
+                      const struct pl_serial_settings *settings, struct pl_error *err);
 
 /* Is something that was written still to be sent?  Forgets it, for a close would wait. */
 bool pl_serial_has_output(int fd);
@@ -94,7 +94,7 @@ struct pl_serial_device {
 	bool carrier;             /* by the last look */
 	struct pl_error error;
 	struct pl_job job, closing; /* job: opening it, or a look at its carrier */
-	atomic_uint users; /* the owner, and each job under way */
+	atomic_uint users;          /* the owner, and each job under way */
 };
 
 /* NULL when out of memory. */
@@ -104,10 +104,10 @@ struct pl_serial_device *pl_serial_device_create(const char *where,
 
 /* Opens it, or looks at its carrier.  Whoever receives the result ends the job's use of
  * the device with pl_serial_device_unref().  NULL: no thread can be had. */
-struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d, struct pl_reactor *r,
-                                          struct pl_worker *w);
-struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d, struct pl_reactor *r,
-                                          struct pl_worker *w);
+struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d,
+                                          struct pl_reactor *r, struct pl_worker *w);
+struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d,
+                                          struct pl_reactor *r, struct pl_worker *w);
 
 /* Closes it behind whatever is under way, and ends the owner's use.  Waits for nothing. */
 void pl_serial_device_close(struct pl_serial_device *d, struct pl_reactor *r,
@@ -136,9 +136,9 @@ struct pl_serial_line {
 	/* private: */
 	struct pl_worker *worker;
 	struct pl_serial_device *device; /* NULL between two tries */
-	struct pl_step step;             /* the device's opening, or a look at its carrier */
-	struct pl_timer timer;           /* the next of these */
-	struct pl_watch watch;           /* fd -1 while the device is not open */
+	struct pl_step step;   /* the device's opening, or a look at its carrier */
+	struct pl_timer timer; /* the next of these */
+	struct pl_watch watch; /* fd -1 while the device is not open */
 	struct pl_getty getty;
 	struct session *session;
 	uint64_t missing_since_ms;

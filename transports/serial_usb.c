@@ -34,7 +34,7 @@ static bool parse_id(const char *text, unsigned *id)
 
 bool pl_serial_usb_parse(const char *text, struct pl_serial_usb *usb)
 {
-	*usb = (struct pl_serial_usb){.tty = ""};
+	*usb = (struct pl_serial_usb){ .tty = "" };
 	if (!parse_id(text, &usb->vendor) || text[4] != ':' ||
 	    !parse_id(text + 5, &usb->product))
 		return false;
@@ -74,7 +74,7 @@ int pl_serial_usb_read(const char *sysfs, const char *tty, struct pl_serial_usb 
 {
 	char link[PATH_MAX], dir[PATH_MAX], vendor[8], product[8];
 
-	*usb = (struct pl_serial_usb){.tty = ""};
+	*usb = (struct pl_serial_usb){ .tty = "" };
 	if ((strncmp(tty, "ttyUSB", 6) != 0 && strncmp(tty, "ttyACM", 6) != 0) ||
 	    strlen(tty) >= sizeof usb->tty)
 		return -ENOENT;
@@ -148,8 +148,8 @@ static void look_at(void *arg, const struct pl_serial_usb *usb)
 int pl_serial_usb_find(const char *sysfs, const struct pl_serial_usb *wanted,
                        struct pl_serial_usb *found)
 {
-	*found = (struct pl_serial_usb){.tty = ""};
-	pl_serial_usb_each(sysfs, look_at, &(struct search){wanted, found});
+	*found = (struct pl_serial_usb){ .tty = "" };
+	pl_serial_usb_each(sysfs, look_at, &(struct search){ wanted, found });
 	return found->tty[0] ? 0 : -ENOENT;
 }
 

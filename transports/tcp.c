@@ -99,7 +99,7 @@ static int start_accepting(struct tcp_port *port, const int *fds, size_t n, long
 	static pl_accepted_fn *const accepted_fns[] = {accepted_first, accepted_second};
 	int code = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && i < PL_ADDRESS_LIST; i++) {
 		if (!code && listen(fds[i], (int)backlog) < 0)
 			code = -errno;
 		if (code) {

@@ -28,11 +28,12 @@ struct pl_group {
 	size_t count;
 };
 
-/* One per member and group, embedded in the member: joining cannot fail. */
+/* One per member and group, embedded in the member: joining cannot fail.  Zeroed before
+ * it is used first. */
 struct pl_group_link {
 	struct pl_line_receiver *line;
 	/* private: */
-	struct pl_group *group; /* NULL when in none */
+	struct pl_group *group;                       /* NULL when in none */
 	struct pl_group_link *next, **link;           /* the group's */
 	struct pl_group_link *line_next, **line_link; /* the member's */
 	size_t skipped;
@@ -49,8 +50,8 @@ void pl_group_leave(struct pl_group_link *k); /* accepts one that is in no group
  * line he typed is replaced by what the others see, that is on terminals we echo for;
  * elsewhere his own screen has it already. */
 void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker);
-void pl_group_sendf(struct pl_group *g, struct pl_line_receiver *speaker, const char *fmt, ...)
-	PL_PRINTF(3, 4);
+void pl_group_sendf(struct pl_group *g, struct pl_line_receiver *speaker, const char *fmt,
+                    ...) PL_PRINTF(3, 4);
 
 /* for (k = g->first; k; k = k->next) walks the members. */
 

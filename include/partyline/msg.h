@@ -24,8 +24,8 @@ enum pl_style { PL_STYLE_PLAIN, PL_STYLES };
 
 struct pl_msg {
 	enum pl_msg_kind kind;
-	int64_t time_ms;  /* since 1970; 0 when nobody asked */
-	const char *from; /* "" for the server */
+	int64_t time_ms;   /* since 1970; 0 when nobody asked */
+	const char *from;  /* "" for the server */
 	const char *group; /* "" for none */
 	const char *text;
 	size_t text_len;

@@ -127,7 +127,7 @@ struct pl_endpoint *pl_endpoint_parse(const char *text, struct pl_error *err)
 		return NULL;
 	}
 	copy = (char *)&ep->options[n];
-	memcpy(copy, text, len);
+	memcpy(copy, text, len + 1);
 	out = copy + len + 1;
 	ep->refs = 1;
 	ep->text = copy;

@@ -27,8 +27,8 @@ static void on_timer(struct pl_timer *t)
 	g->ops->join(g); /* the last use of g: a session that is refused may end the line */
 }
 
-int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops, struct pl_reactor *r,
-                  const struct pl_endpoint *ep, struct pl_error *err)
+int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops,
+                  struct pl_reactor *r, const struct pl_endpoint *ep, struct pl_error *err)
 {
 	int choice;
 	const int code = pl_endpoint_choice(ep, "join", "enter|open", 0, &choice, err);
@@ -39,7 +39,7 @@ int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops, struct pl_
 		.ops = ops,
 		.join_on_open = choice == 1,
 		.reactor = r,
-		.timer = {.fn = on_timer},
+		.timer = { .fn = on_timer },
 		.state = CLOSED,
 	};
 	return 0;
@@ -67,7 +67,8 @@ void pl_getty_input(struct pl_getty *g, const char *data, size_t len)
 		return;
 	for (size_t i = 0; i < len; i++) {
 		const bool enter = data[i] == '\r' || data[i] == '\n';
-		const bool clean = g->state == PRESSED || now_ms - g->last_byte_ms >= QUIET_MS;
+		const bool clean =
+			g->state == PRESSED || now_ms - g->last_byte_ms >= QUIET_MS;
 
 		g->state = enter && clean ? PRESSED : WAITING;
 		g->last_byte_ms = now_ms;

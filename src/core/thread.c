@@ -393,7 +393,9 @@ void pl_threads_close(struct pl_reactor *r)
 void pl_threads_finish(struct pl_reactor *r)
 {
 	pl_threads_close(r);
-	while (r->workers)
-		pl_worker_destroy(r->workers);
+	for (struct pl_worker *w = r->workers, *next; w; w = next) {
+		next = w->next;
+		pl_worker_destroy(w);
+	}
 	pthread_mutex_destroy(&r->lock);
 }

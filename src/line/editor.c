@@ -203,7 +203,7 @@ static int control(struct pl_editor *e, unsigned char byte, struct pl_drawing *d
 	case CTRL_R:
 		draw_row(e, d);
 		break;
-	default: /* NUL as well: a break on a serial line is read as one */
+	default: /* also NUL, which follows a CR, and as which a break is read */
 		break;
 	}
 	return 0;
@@ -211,7 +211,7 @@ static int control(struct pl_editor *e, unsigned char byte, struct pl_drawing *d
 
 int pl_editor_key(struct pl_editor *e, unsigned char byte, struct pl_drawing *d)
 {
-	const bool swallow = e->swallow && (byte == '\n' || byte == '\0');
+	const bool swallow = e->swallow && byte == '\n';
 	const bool is_control = (byte < 0x20 && byte != ESC) || byte == DEL;
 	uint32_t codes[2];
 	size_t n;

@@ -85,7 +85,7 @@ static int end_line(struct pl_framer *f, pl_framed_fn *fn, void *arg)
 
 static int take(struct pl_framer *f, unsigned char byte, pl_framed_fn *fn, void *arg)
 {
-	const bool swallow = f->swallow && (byte == '\n' || byte == '\0');
+	const bool swallow = f->swallow && byte == '\n'; /* the cleaner drops a NUL */
 	uint32_t codes[2];
 	int code;
 

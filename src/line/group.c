@@ -9,7 +9,6 @@
 #include <partyline/transport.h>
 
 #include <stdarg.h>
-#include <stdio.h>
 
 void pl_group_init(struct pl_group *g, const struct pl_group_ops *ops)
 {
@@ -82,16 +81,12 @@ static const char *render(struct pl_group *g, struct pl_msg *m, enum pl_style st
 
 static void send_to(struct pl_group_link *k, const char *line, size_t len, bool own)
 {
-	struct pl_transport *t = k->line->protocol.transport;
-
-	if (!t)
-		return; /* has joined before its connection was made */
-	if (pl_writing_paused(t)) {
-		k->skipped++;
-		return;
-	}
-	pl_group_caught_up(k);
-	pl_line_show(k->line, line, len, own);
+	if (!k->line->line)
+		return; /* not connected yet, or no more */
+	if (pl_writing_paused(k->line->protocol.transport))
+		k->skipped++; /* until resume_writing tells him */
+	else
+		pl_line_show(k->line, line, len, own);
 }
 
 void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker)

@@ -36,8 +36,8 @@ struct pl_line {
 	bool ended;   /* no further line_received */
 };
 
-/* There may be ten thousand idle people.  A budget: go beyond it for a good reason. */
-_Static_assert(sizeof(struct pl_line) <= 80, "a connection without a line is small");
+/* There may be ten thousand idle people. */
+_Static_assert(sizeof(struct pl_line) <= 64, "go beyond this for a good reason only");
 
 static struct pl_line_receiver *receiver_of(struct pl_protocol *p)
 {
@@ -49,12 +49,12 @@ static struct pl_transport *transport_of(const struct pl_line_receiver *l)
 	return l->protocol.transport;
 }
 
-void pl_line_fail(struct pl_line_receiver *l)
+static void fail(struct pl_line_receiver *l)
 {
-	if (l->line)
-		l->line->ended = true;
-	if (transport_of(l))
-		pl_abort(transport_of(l), -ENOMEM);
+	if (!l->line)
+		return;
+	l->line->ended = true;
+	pl_abort(transport_of(l), -ENOMEM);
 }
 
 /* --- to the person ------------------------------------------------------------------------ */
@@ -72,6 +72,13 @@ static void put_drawing(struct pl_line_receiver *l, struct pl_drawing *d)
 	d->len = 0;
 }
 
+static char *add(char *at, const char *bytes, size_t len)
+{
+	if (len)
+		memcpy(at, bytes, len);
+	return at + len;
+}
+
 /* One line without a line end inside, and what a terminal needs around it, in one piece. */
 static void show_one(struct pl_line_receiver *l, const char *text, size_t len, bool own)
 {
@@ -79,18 +86,18 @@ static void show_one(struct pl_line_receiver *l, const char *text, size_t len, b
 	const char *before = line->editing ? pl_editor_before(&line->in.editor, own) : "";
 	const size_t lead = strlen(before), max = lead + len + 2 + PL_EDITOR_ROW_MAX;
 	char usual[2 * PL_LINE_MAX + 256], *out = max <= sizeof usual ? usual : malloc(max);
-	size_t n = lead + len + 2;
+	char *at;
 
 	if (!out) {
-		pl_line_fail(l);
+		fail(l);
 		return;
 	}
-	memcpy(out, before, lead);
-	memcpy(out + lead, text, len);
-	memcpy(out + lead + len, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
+	at = add(out, before, lead);
+	at = add(at, text, len);
+	at = add(at, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
 	if (line->editing)
-		n += pl_editor_row(&line->in.editor, out + n);
-	pl_write(transport_of(l), out, n);
+		at += pl_editor_row(&line->in.editor, at);
+	pl_write(transport_of(l), out, (size_t)(at - out));
 	if (out != usual)
 		free(out);
 }
@@ -119,7 +126,6 @@ void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool
 		const size_t n = length_of_line(text, len, &with_end);
 
 		show_one(l, text, n, own);
-		own = false;
 		text += with_end;
 		len -= with_end;
 	} while (len > 0);
@@ -187,7 +193,7 @@ static size_t take_text(struct pl_line_receiver *l, const char *data, size_t len
 	                                                        len, on_framed, l);
 
 	if (taken < 0) {
-		pl_line_fail(l);
+		fail(l);
 		return 0;
 	}
 	return (size_t)taken;
@@ -246,7 +252,7 @@ static void end_record(struct pl_line_receiver *l)
 	if (line->ended || line->editing)
 		return;
 	if (pl_framer_end(&line->in.framer, on_framed, l))
-		pl_line_fail(l);
+		fail(l);
 }
 
 /* --- what waits ---------------------------------------------------------------------------- */
@@ -264,9 +270,8 @@ static void drop_held(struct pl_line *line)
 }
 
 /* It is gone afterwards, unless the receiver has paused again or ended. */
-static void hand_on(struct pl_line_receiver *l)
+static void hand_on(struct pl_line_receiver *l, struct held *h)
 {
-	struct held *h = l->line->held;
 	bool record_end;
 
 	h->start += take_data(l, h->data + h->start, h->len - h->start);
@@ -280,9 +285,10 @@ static void hand_on(struct pl_line_receiver *l)
 
 static void on_timer(struct pl_timer *t)
 {
-	struct pl_line_receiver *l = pl_container_of(t, struct held, timer)->receiver;
+	struct held *h = pl_container_of(t, struct held, timer);
+	struct pl_line_receiver *l = h->receiver;
 
-	hand_on(l);
+	hand_on(l, h);
 	if (!l->line->held && !l->line->paused)
 		pl_resume_reading(transport_of(l));
 }
@@ -297,7 +303,7 @@ static void hold(struct pl_line_receiver *l, const char *data, size_t len)
 		h = NULL;
 	}
 	if (!h) {
-		pl_line_fail(l);
+		fail(l);
 		return;
 	}
 	memcpy(h->data, data, len);
@@ -312,8 +318,6 @@ void pl_line_pause(struct pl_line_receiver *l)
 	if (!l->line)
 		return;
 	l->line->paused = true;
-	if (l->line->held)
-		pl_timer_cancel(&l->line->held->timer);
 	pl_pause_reading(transport_of(l));
 }
 
@@ -321,7 +325,7 @@ void pl_line_resume(struct pl_line_receiver *l)
 {
 	struct pl_line *line = l->line;
 
-	if (!line || !line->paused)
+	if (!line)
 		return;
 	line->paused = false;
 	if (line->held)
@@ -349,7 +353,7 @@ static void connection_made(struct pl_protocol *p)
 	if (l->line)
 		l->line->editing = is_edited(pl_line_peer(l));
 	else
-		pl_line_fail(l);
+		pl_abort(p->transport, -ENOMEM);
 	if (l->ops->connection_made)
 		l->ops->connection_made(l);
 }
@@ -372,7 +376,7 @@ static void on_eof(struct pl_line_receiver *l)
 
 	while (line->held && !line->ended) { /* now or never: after this it cannot answer */
 		line->paused = false;
-		hand_on(l);
+		hand_on(l, line->held);
 	}
 	end_record(l);
 }
@@ -471,7 +475,7 @@ void pl_send_linef(struct pl_line_receiver *l, const char *fmt, ...)
 	if (m)
 		pl_send_line(l, m->text, m->text_len);
 	else
-		pl_line_fail(l);
+		fail(l);
 	pl_msg_unref(m);
 }
 
@@ -483,20 +487,19 @@ void pl_send_msg(struct pl_line_receiver *l, struct pl_msg *m)
 	if (line)
 		pl_send_line(l, line, len);
 	else
-		pl_line_fail(l);
+		fail(l);
 }
 
 void pl_line_lose(struct pl_line_receiver *l)
 {
 	struct pl_line *line = l->line;
 
-	if (line && !line->ended) {
-		line->ended = true;
-		if (line->editing) /* what he typed stays, and the cursor is below it */
-			put(l, pl_editor_settle(&line->in.editor));
-	}
-	if (transport_of(l))
-		pl_lose(transport_of(l));
+	if (!line)
+		return;
+	line->ended = true;
+	if (line->editing) /* what he typed stays, and the cursor is below it */
+		put(l, pl_editor_settle(&line->in.editor));
+	pl_lose(transport_of(l));
 }
 
 const struct pl_peer *pl_line_peer(const struct pl_line_receiver *l)

@@ -54,7 +54,7 @@ void pl_linebuf_finish(struct pl_linebuf *b); /* frees any */
 struct pl_framer {
 	struct pl_linebuf line;
 	struct pl_clean clean;
-	bool swallow; /* the last byte was a CR: an LF or NUL now belongs to it */
+	bool swallow; /* the last byte was a CR: an LF now belongs to it */
 	bool cut;     /* the line under way is full: the rest of it is dropped */
 };
 
@@ -144,9 +144,6 @@ bool pl_line_echoes(const struct pl_line_receiver *l);
 
 /* pl_send_line(); `own` is the line that he has entered, as the others see it. */
 void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool own);
-
-/* Out of memory: ends the connection. */
-void pl_line_fail(struct pl_line_receiver *l);
 
 /* --- to those of a group: group.c ------------------------------------------------------------ */
 

@@ -75,17 +75,17 @@ struct pl_msg *pl_msg_new(enum pl_msg_kind kind, const char *from, const char *g
 struct pl_msg *pl_msg_newv(enum pl_msg_kind kind, const char *fmt, va_list args)
 {
 	struct pl_msg *m = NULL;
-	va_list again;
+	va_list copy;
 	char *at;
 	int len;
 
-	va_copy(again, args);
-	len = vsnprintf(NULL, 0, fmt, args);
+	va_copy(copy, args);
+	len = vsnprintf(NULL, 0, fmt, copy);
+	va_end(copy);
 	if (len >= 0)
 		m = create(kind, "", "", 0, (size_t)len, &at);
 	if (m)
-		vsnprintf(at, (size_t)len + 1, fmt, again);
-	va_end(again);
+		vsnprintf(at, (size_t)len + 1, fmt, args);
 	return m;
 }
 

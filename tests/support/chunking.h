@@ -28,7 +28,7 @@ struct chunk_subject {
 
 static inline void chunk_log_reserve(struct chunk_log *log, size_t size)
 {
-	if (size <= log->size)
+	if (log->text && size <= log->size)
 		return;
 	log->size = size;
 	log->text = realloc(log->text, size);
@@ -38,7 +38,7 @@ static inline void chunk_log_reserve(struct chunk_log *log, size_t size)
 
 static inline void chunk_log_bytes(struct chunk_log *log, const char *bytes, size_t len)
 {
-	if (log->len + len + 1 > log->size)
+	if (!log->text || log->len + len + 1 > log->size)
 		chunk_log_reserve(log, 2 * (log->len + len + 1));
 	if (len)
 		memcpy(log->text + log->len, bytes, len);
@@ -52,8 +52,9 @@ static inline void chunk_log_text(struct chunk_log *log, const char *text)
 }
 
 /* Feeds pieces of `step` bytes, but the first of `first` bytes if that is not 0. */
-static inline struct chunk_log chunk_run(const struct chunk_subject *subject, const char *data,
-                                         size_t len, size_t first, size_t step)
+static inline struct chunk_log chunk_run(const struct chunk_subject *subject,
+                                         const char *data, size_t len, size_t first,
+                                         size_t step)
 {
 	struct chunk_log log = { NULL, 0, 0 };
 	void *parser = calloc(1, subject->size);
@@ -89,20 +90,23 @@ static inline bool chunk_same(const struct chunk_log *a, const struct chunk_log 
 
 /* NULL, or a sentence, valid until the next call.  Two pieces are cut at about so many
  * places.  *whole is what the input gave in one piece; the caller frees whole->text. */
-static inline const char *chunking_fault(const struct chunk_subject *subject, const char *data,
-                                         size_t len, size_t places, struct chunk_log *whole)
+static inline const char *chunking_fault(const struct chunk_subject *subject,
+                                         const char *data, size_t len, size_t places,
+                                         struct chunk_log *whole)
 {
 	static char fault[8192];
 
 	*whole = chunk_run(subject, data, len, 0, len);
 	for (size_t first = 0; first < len; first += len / places + 1) {
 		/* 0 stands for byte by byte. */
-		struct chunk_log log = chunk_run(subject, data, len, first, first ? len : 1);
+		struct chunk_log log =
+			chunk_run(subject, data, len, first, first ? len : 1);
 		const bool same = chunk_same(whole, &log);
 
 		if (!same)
-			snprintf(fault, sizeof fault, "cut at %zu of %zu: \"%s\", whole: \"%s\"",
-			         first, len, log.text, whole->text);
+			snprintf(fault, sizeof fault,
+			         "cut at %zu of %zu: \"%s\", whole: \"%s\"", first, len,
+			         log.text, whole->text);
 		free(log.text);
 		if (!same)
 			return fault;

@@ -74,7 +74,8 @@ static const struct pl_line_receiver_ops person_ops = {
 	.connection_lost = person_lost,
 };
 
-static inline struct pl_protocol *person_build(struct pl_factory *f, const struct pl_peer *peer)
+static inline struct pl_protocol *person_build(struct pl_factory *f,
+                                               const struct pl_peer *peer)
 {
 	(void)peer;
 	return &pl_container_of(f, struct person, factory)->line.protocol;

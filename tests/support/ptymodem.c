@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* syscall() */
+#define _GNU_SOURCE    /* syscall() */
 #undef _FORTIFY_SOURCE /* its readlink() is inline */
 /* ptymodem.c: a pty passes for a serial port.
  *

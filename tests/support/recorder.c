@@ -37,8 +37,8 @@ static void broken(struct record *rec, const char *promise)
 	struct records *rs = rec->home;
 
 	if (rs->broken[0] == '\0')
-		snprintf(rs->broken, sizeof(rs->broken), "connection %zu: %s", rec->number,
-		         promise);
+		snprintf(rs->broken, sizeof(rs->broken), "connection %zu: %s",
+		         rec->number, promise);
 }
 
 static void add_entry(struct record *rec, const char *word)
@@ -231,7 +231,7 @@ refused:
 	return NULL;
 }
 
-static const struct pl_factory_ops build_ops = {.build_protocol = build};
+static const struct pl_factory_ops build_ops = { .build_protocol = build };
 
 /* --- the log ------------------------------------------------------------------------- */
 
@@ -419,8 +419,8 @@ size_t record_queued(struct record *rec)
 	return rec->transport ? pl_queued(rec->transport) : 0;
 }
 
-struct pl_port *records_listen(struct records *rs, struct pl_reactor *r, const char *endpoint,
-                               struct pl_error *err)
+struct pl_port *records_listen(struct records *rs, struct pl_reactor *r,
+                               const char *endpoint, struct pl_error *err)
 {
 	struct pl_port *port;
 

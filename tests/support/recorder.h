@@ -94,7 +94,7 @@ void record_pause(struct record *rec);
 void record_resume(struct record *rec);
 void record_set_marks(struct record *rec, const struct pl_marks *marks);
 size_t record_queued(struct record *rec);
-struct pl_port *records_listen(struct records *rs, struct pl_reactor *r, const char *endpoint,
-                               struct pl_error *err);
+struct pl_port *records_listen(struct records *rs, struct pl_reactor *r,
+                               const char *endpoint, struct pl_error *err);
 
 #endif

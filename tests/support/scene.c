@@ -82,7 +82,8 @@ int scene_teardown(void **state)
 	free(s);
 	after = open_descriptors();
 	if (after != before)
-		fprintf(stderr, "%d descriptors were open before, %d after\n", before, after);
+		fprintf(stderr, "%d descriptors were open before, %d after\n", before,
+		        after);
 	return after == before ? 0 : -1;
 }
 

@@ -15,10 +15,10 @@ struct scene {
 	/* the last poll() */
 	unsigned polls;
 	int timeout_ms;
-	size_t n;         /* how many it was to look at */
-	int asked_for;    /* is this descriptor among them? (asked) */
-	short asked;      /* for which events, or -1 */
-	int fail_errno;   /* the next poll() fails so */
+	size_t n;       /* how many it was to look at */
+	int asked_for;  /* is this descriptor among them? (asked) */
+	short asked;    /* for which events, or -1 */
+	int fail_errno; /* the next poll() fails so */
 
 	int descriptors;
 	char log[4000];

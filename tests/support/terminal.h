@@ -18,9 +18,9 @@ struct terminal {
 	unsigned width;
 	unsigned column;
 	unsigned bells;
-	const char *fault; /* or NULL */
+	const char *fault;                  /* or NULL */
 	uint32_t row[TERMINAL_COLUMNS + 1]; /* 0: empty, or the right half of a wide one */
-	char text[TERMINAL_TEXT]; /* the rows above, then terminal_text()'s */
+	char text[TERMINAL_TEXT];           /* the rows above, then terminal_text()'s */
 	size_t len;
 };
 

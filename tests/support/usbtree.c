@@ -95,13 +95,15 @@ void usbtree_destroy(struct usbtree *t)
 }
 
 /* The tty's own folder, its link to its device, and its entry in the class. */
-static void add_tty(struct usbtree *t, const char *tty, const char *parent, const char *device)
+static void add_tty(struct usbtree *t, const char *tty, const char *parent,
+                    const char *device)
 {
 	char target[PATH_MAX];
 
 	snprintf(target, sizeof(target), "../../devices/%s/tty/%s", parent, tty);
 	make_folder(path_in(t->sysfs, "devices/%s/tty/%s", parent, tty));
-	must(symlink(device, path_in(t->sysfs, "devices/%s/tty/%s/device", parent, tty)), tty);
+	must(symlink(device, path_in(t->sysfs, "devices/%s/tty/%s/device", parent, tty)),
+	     tty);
 	must(symlink(target, path_in(t->sysfs, "class/tty/%s", tty)), tty);
 }
 
@@ -116,7 +118,8 @@ void usbtree_plug(struct usbtree *t, const char *tty, const char *id, const char
 	snprintf(device, sizeof(device), "../../../%s", is_acm ? "if0" : tty);
 	add_tty(t, tty, parent, device);
 	write_file(path_in(t->sysfs, "devices/%s/idVendor", adapter), memcpy(text, id, 4));
-	write_file(path_in(t->sysfs, "devices/%s/idProduct", adapter), memcpy(text, id + 5, 4));
+	write_file(path_in(t->sysfs, "devices/%s/idProduct", adapter),
+	           memcpy(text, id + 5, 4));
 	if (id[9])
 		write_file(path_in(t->sysfs, "devices/%s/serial", adapter), id + 10);
 	if (node)

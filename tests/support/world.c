@@ -230,7 +230,7 @@ static struct pl_protocol *user_build(struct pl_factory *f, const struct pl_peer
 	return &u->protocol;
 }
 
-static const struct pl_factory_ops user_factory_ops = {.build_protocol = user_build};
+static const struct pl_factory_ops user_factory_ops = { .build_protocol = user_build };
 
 static bool user_is_there(const struct pl_mem_user *u)
 {

@@ -442,7 +442,7 @@ static void stop_other_watch(struct pl_timer *t)
 static void a_watch_freed_by_a_timer_of_the_turn_hears_nothing(void **state)
 {
 	struct scene *s = *state;
-	struct stopper stopper = {.timer.fn = stop_other_watch, .ear = ear_new(s, 'a')};
+	struct stopper stopper = { .timer.fn = stop_other_watch, .ear = ear_new(s, 'a') };
 
 	ear_set(stopper.ear, PL_READ);
 	tell(stopper.ear);
@@ -456,7 +456,7 @@ static void holes_in_the_poll_set_are_closed(void **state)
 	struct scene *s = *state;
 	enum { N = 100 };
 	struct ear *ears[N];
-	bool set[N] = {false};
+	bool set[N] = { false };
 	unsigned random = 1;
 	size_t base;
 
@@ -528,7 +528,8 @@ static void note_flush(struct pl_flush *f)
 static struct note note(struct scene *s, const char *word)
 {
 	return (struct note){
-		.timer.fn = note_timer, .flush.fn = note_flush, .scene = s, .word = word};
+		.timer.fn = note_timer, .flush.fn = note_flush, .scene = s, .word = word
+	};
 }
 
 static int note_call(void *arg)
@@ -587,7 +588,7 @@ static void time_stands_still_while_a_turn_runs(void **state)
 static void the_wall_clock_and_random_bytes_are_the_platforms(void **state)
 {
 	struct scene *s = *state;
-	unsigned char bytes[3] = {0};
+	unsigned char bytes[3] = { 0 };
 
 	assert_int_equal(pl_reactor_wall(s->reactor), 7000005000);
 	s->now_ms += 5; /* asked for now, not once a turn */
@@ -650,7 +651,8 @@ static void flushes_run_once_in_the_order_they_were_asked_for(void **state)
 	assert_string_equal(s->log, "b a c");
 }
 
-static void a_flush_asked_for_inside_a_flush_runs_in_the_next_turn_which_does_not_wait(void **state)
+static void a_flush_asked_for_inside_a_flush_runs_in_the_next_turn_which_does_not_wait(
+	void **state)
 {
 	struct scene *s = *state;
 	struct note a = note(s, "a"), b = note(s, "b");
@@ -716,7 +718,10 @@ static void note_signal(struct pl_reactor *r, int signo, void *arg)
 {
 	struct scene *s = arg;
 
-	scene_note(s, "%s%s", signo == SIGUSR1 ? "usr1" : signo == SIGUSR2 ? "usr2" : "?",
+	scene_note(s, "%s%s",
+	           signo == SIGUSR1   ? "usr1"
+	           : signo == SIGUSR2 ? "usr2"
+	                              : "?",
 	           r == s->reactor ? "" : "!");
 }
 
@@ -819,8 +824,9 @@ static void stop_now(struct pl_timer *t)
 static void run_returns_after_the_turn_in_which_it_was_stopped(void **state)
 {
 	struct scene *s = *state;
-	struct stop stop = {.timer.fn = stop_now, .scene = s, .reactor = s->reactor};
-	struct note timer = note(s, "timer"), late = note(s, "late"), flush = note(s, "flush");
+	struct stop stop = { .timer.fn = stop_now, .scene = s, .reactor = s->reactor };
+	struct note timer = note(s, "timer"), late = note(s, "late"),
+		    flush = note(s, "flush");
 
 	pl_call_later(s->reactor, &stop.timer, 10);
 	pl_call_later(s->reactor, &timer.timer, 10);
@@ -878,7 +884,7 @@ static void *raise_from_thread(void *arg)
 
 static void a_signal_handler_can_stop_it(void **state)
 {
-	struct sigaction action = {.sa_handler = stop_in_handler}, before;
+	struct sigaction action = { .sa_handler = stop_in_handler }, before;
 	pthread_t self = pthread_self(), thread;
 
 	(void)state;
@@ -918,9 +924,9 @@ static void a_signal_wakes_a_reactor_that_waits(void **state)
 static void the_real_clock_moves_forward_and_real_timers_ring(void **state)
 {
 	struct pl_reactor *r = pl_reactor_create(NULL);
-	struct stop stop = {.timer.fn = stop_now, .reactor = r};
+	struct stop stop = { .timer.fn = stop_now, .reactor = r };
 	uint64_t before;
-	unsigned char bytes[64] = {0}, zeros[64] = {0};
+	unsigned char bytes[64] = { 0 }, zeros[64] = { 0 };
 
 	(void)state;
 	assert_non_null(r);

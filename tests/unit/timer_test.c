@@ -35,7 +35,7 @@ static void ring(struct pl_timer *t)
 
 static struct bell bell(struct scene *s, char letter)
 {
-	return (struct bell){.timer.fn = ring, .scene = s, .letter = letter};
+	return (struct bell){ .timer.fn = ring, .scene = s, .letter = letter };
 }
 
 /* --- tests --------------------------------------------------------------------------------- */

@@ -1,0 +1,258 @@
+"""test_signals.py: how the server ends, and what it does instead of starting."""
+
+import os
+import re
+import signal
+
+import harness
+from harness import Line, Stream, test
+
+GOODBYE = "the server is stopping, goodbye"
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+# --- stopping ---------------------------------------------------------------------------------
+
+
+def stuck_reader(scene, server):
+    """Somebody on TCP who has stopped to read, and so much said that his wire is full."""
+    stuck = scene.stream(server, receive_buffer=4096).joins("stuck")
+    stuck.listen(False)
+    return stuck
+
+
+def stuck_line(scene, path):
+    """The same at a terminal line."""
+    stuck = Line(scene, path).joins("stuck-line")
+    stuck.listen(False)
+    return stuck
+
+
+def flood(speaker, megabytes):
+    """More than all buffers on the way hold.  What is said comes back to nobody else."""
+    line = b"x" * 1000 + b"\n"
+    for _ in range(megabytes):
+        speaker.keys(line * 1000)
+        speaker.is_answered()
+
+
+@test
+def who_does_not_read_holds_up_nobody(scene):
+    path = scene.line(0)
+    server = scene.server("tcp:0", "udp:0", f"pty:{path}")
+    stuck_reader(scene, server)
+    stuck_line(scene, path)
+    ann = scene.stream(server).joins("ann")
+    bob = scene.stream(server).joins("bob")
+    flood(ann, 6)
+    ann.say("still here")
+    bob.reads("<ann> still here")
+    server.ask_to_stop()
+    for person in ann, bob:
+        person.reads(GOODBYE)
+    took = server.stops()
+    assert took > 1, f"nobody was stuck: it took {took} s"
+
+
+@test
+def an_interrupt_ends_it_as_well(scene):
+    server = scene.server("tcp:0", f"pty:{scene.line(0)}")
+    ann = scene.stream(server).joins("ann")
+    server.ask_to_stop(signal.SIGINT)
+    ann.reads(GOODBYE)
+    ann.close()
+    server.stops()
+    assert not os.path.lexists(scene.line(0)), "the line's link is left"
+
+
+@test
+def a_second_signal_ends_it_at_once(scene):
+    path = scene.line(0)
+    server = scene.server("tcp:0", f"pty:{path}")
+    stuck_reader(scene, server)
+    stuck_line(scene, path)
+    ann = scene.stream(server).joins("ann")
+    flood(ann, 6)
+    server.ask_to_stop()
+    ann.reads(GOODBYE)
+    server.ask_to_stop()
+    server.stops(seconds=0.5)
+
+
+@test
+def who_reads_late_still_reads_the_goodbye(scene):
+    path = scene.line(0)
+    server = scene.server("tcp:0", "udp:0", f"pty:{path}")
+    people = [
+        scene.stream(server).joins("ann"),
+        scene.datagrams(server).joins("bob"),
+        Line(scene, path).joins("cat"),
+    ]
+    for person in people:
+        person.is_answered()
+        person.listen(False)
+    server.ask_to_stop()
+    scene.until(lambda: False, 0.3)
+    for person in people:
+        person.listen(True)
+        person.reads(GOODBYE)
+    server.stops()
+
+
+@test
+def a_hangup_is_nothing_to_it(scene):
+    server = scene.server("tcp:0")
+    ann = scene.stream(server).joins("ann")
+    server.kill(signal.SIGHUP)
+    server.errors.reads("SIGHUP")
+    ann.is_answered()
+
+
+@test
+def nobody_has_to_read_its_output(scene):
+    server = scene.server("tcp:0")
+    server.listen(False)
+    server.over = True
+    os.dup2(os.open(os.devnull, os.O_RDONLY), server.fd)
+    server.errors.close()
+    ann = scene.stream(server).joins("ann")
+    bob = scene.stream(server).joins("bob")
+    ann.say("hello")
+    bob.reads("<ann> hello")
+    bob.close()
+    ann.reads("bob has left")
+    server.stops()
+
+
+@test
+def it_runs_without_input_and_output(scene):
+    path = scene.path("socket")
+    closed = 'exec "$0" "$@" <&- >&- 2>&-'
+    server = scene.pipe("sh", "-c", closed, harness.options.partyline, f"unix:{path}", "tcp:0")
+    assert scene.until(lambda: os.path.exists(path), harness.PATIENCE), "it does not start"
+    ann = Stream(scene, path).joins("ann")
+    bob = Stream(scene, path).joins("bob")
+    ann.say("hello")
+    bob.reads("<ann> hello")
+    for person in ann, bob:
+        person.has_read("info:", times=0)  # no log line in a connection
+        person.has_read("tcp ", times=0)
+    server.kill(signal.SIGTERM)
+    ann.reads(GOODBYE)
+    ann.close()
+    bob.close()
+    assert server.exits() == 0
+
+
+# --- not starting -----------------------------------------------------------------------------
+
+
+def refuses(scene, *arguments, status, sentence, lines=1):
+    """It ends with the status, says nothing on stdout, and on stderr one sentence that
+    matches."""
+    result = scene.run_partyline(*arguments)
+    said = result.stderr.splitlines()
+    told = f"{arguments}: status {result.returncode}, {result.stdout!r}, {result.stderr!r}"
+    assert result.returncode == status, told
+    assert result.stdout == "", told
+    assert len(said) == lines, told
+    assert any(re.search(sentence, line) for line in said), told
+    for line in said:
+        assert line.startswith("partyline: "), told
+
+
+def fails(scene, *arguments, sentence, lines=1):
+    refuses(scene, *arguments, status=EXIT_FAILED, sentence=sentence, lines=lines)
+
+
+@test
+def a_port_in_use_is_refused(scene):
+    server = scene.server("tcp:0", "udp:0")
+    for type in "tcp", "udp":
+        endpoint = f"{type}:{server.address(type)[1]}"
+        fails(scene, endpoint, sentence=f"{endpoint}: another program uses")
+        fails(scene, "tcp:0", endpoint, "udp:0", sentence=f"{endpoint}: another program uses")
+
+
+@test
+def a_port_that_is_none_is_refused(scene):
+    for type in "tcp", "udp":
+        for port in "99999", "65536", "-1", "http", "", "1234x", "1 2":
+            sentence = rf"{type}:{port}.*: port must be 0\.\.65535"
+            fails(scene, f"{type}:{port}", sentence=sentence)
+
+
+@test
+def what_is_no_endpoint_is_refused(scene):
+    fails(scene, "sctp:1234", sentence="sctp.*tcp.*udp")  # tells which there are
+    fails(scene, "1234", sentence="1234")
+    fails(scene, "", sentence="endpoint")
+    fails(scene, "tcp:0:colour=red", sentence="colour.*interface")  # and which keys
+    fails(scene, "udp:0:verify=maybe", sentence="verify.*auto.*always.*never")
+    fails(scene, "tcp:0:interface=nowhere.invalid", sentence="nowhere.invalid")
+    fails(scene, f"pty:{scene.line(0)}:mode=rw", sentence="mode")
+    fails(scene, f"serial:{scene.line(0)}:baudrate=fast", sentence="baudrate")
+
+
+@test
+def a_directory_is_no_device(scene):
+    fails(scene, f"serial:{scene.folder}", sentence="directory")
+    fails(scene, f"pty:{scene.folder}", sentence=scene.folder)
+    fails(scene, f"unix:{scene.folder}", sentence=scene.folder)
+    assert os.path.isdir(scene.folder)
+
+
+@test
+def a_file_is_no_device(scene):
+    path = scene.path("file")
+    with open(path, "w") as file:
+        file.write("dear diary")
+    for type in "serial", "pty", "unix":
+        fails(scene, f"{type}:{path}", sentence=path)
+    with open(path) as file:
+        assert file.read() == "dear diary", "the file is spoilt"
+    fails(scene, f"pty:{scene.path('no/such/folder')}", sentence="No such file")
+    fails(scene, f"unix:{scene.path('no/such/folder')}", sentence="No such file")
+
+
+@test
+def it_opens_all_endpoints_or_none(scene):
+    line, path = scene.line(0), scene.path("socket")
+    fails(scene, f"pty:{line}", f"unix:{path}", "tcp:0", "tcp:99999", sentence="99999")
+    assert not os.path.lexists(line), "the line's link is left"
+    assert not os.path.lexists(path), "the socket is left"
+    fails(scene, "tcp:99999", "udp:99999", "tcp:0", sentence="udp:99999", lines=2)
+
+
+@test
+def wrong_usage_is_told_from_failure(scene):
+    refuses(scene, "--nosuch", "tcp:0", status=EXIT_USAGE, sentence="--nosuch")
+    refuses(scene, "-x", status=EXIT_USAGE, sentence="x")
+    refuses(scene, "--motd", status=EXIT_USAGE, sentence="motd")
+    refuses(scene, status=EXIT_USAGE, sentence="endpoint")
+    refuses(scene, "--log-level", "loud", "tcp:0", status=EXIT_USAGE, sentence="loud")
+
+
+@test
+def a_greeting_that_cannot_be_read_is_refused(scene):
+    path = scene.path("motd")
+    fails(scene, "--motd", path, "tcp:0", sentence="motd: No such file")
+    fails(scene, "--motd", scene.folder, "tcp:0", sentence="directory")
+    with open(path, "w") as motd:
+        motd.write("too much\n" * 2000)
+    fails(scene, "--motd", path, "tcp:0", sentence="longer than")
+
+
+@test
+def help_and_version_are_no_failure(scene):
+    version = scene.run_partyline("--version")
+    assert version.returncode == 0 and version.stderr == ""
+    assert re.fullmatch(r"partyline \d+\.\d+\.\d+\n", version.stdout), version.stdout
+    text = scene.run_partyline("--help")
+    assert text.returncode == 0 and text.stderr == ""
+    for word in "--motd", "tcp:PORT", "udp:PORT", "pty:PATH", "nick=NAME":
+        assert word in text.stdout, f"--help lacks {word}"
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,211 @@
+/* log_test.c: what the operator reads. */
+#include "cmocka_all.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <partyline/log.h>
+
+/* What a function writes to standard error. */
+static const char *caught(void (*fn)(void))
+{
+	static char text[70000];
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	if (!file || saved < 0)
+		abort();
+	dup2(fileno(file), STDERR_FILENO);
+	fn();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(fileno(file), text, sizeof(text) - 1, 0);
+	fclose(file);
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	pl_log_set_level(PL_LOG_INFO);
+	return 0;
+}
+
+static void say_all_levels(void)
+{
+	pl_log(PL_LOG_ERROR, "one");
+	pl_log(PL_LOG_WARNING, "two");
+	pl_log(PL_LOG_INFO, "three");
+	pl_log(PL_LOG_DEBUG, "four");
+}
+
+static unsigned count_lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void a_call_is_a_line_with_its_level(void **state)
+{
+	const char *text = caught(say_all_levels);
+
+	(void)state;
+	assert_int_equal(count_lines(text), 3);
+	assert_non_null(strstr(text, "error: one\n"));
+	assert_non_null(strstr(text, "warning: two\n"));
+	assert_non_null(strstr(text, "info: three\n"));
+	assert_null(strstr(text, "four")); /* above the default level */
+}
+
+static void lines_above_the_level_are_dropped(void **state)
+{
+	(void)state;
+	pl_log_set_level(PL_LOG_ERROR);
+	assert_int_equal(count_lines(caught(say_all_levels)), 1);
+	pl_log_set_level(PL_LOG_WARNING);
+	assert_int_equal(count_lines(caught(say_all_levels)), 2);
+	pl_log_set_level(PL_LOG_DEBUG);
+	assert_int_equal(count_lines(caught(say_all_levels)), 4);
+}
+
+static void under_systemd_lines_have_a_priority_and_no_time(void **state)
+{
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	pl_log_set_level(PL_LOG_DEBUG);
+	assert_string_equal(caught(say_all_levels), "<3>one\n<4>two\n<6>three\n<7>four\n");
+}
+
+static void say_nasty_things(void)
+{
+	pl_log(PL_LOG_INFO, "%s", "a\nb\rc\033[2Jd\177e\tf\xc2\x9bg\xc3\xa9h");
+}
+
+static void control_characters_are_escaped_and_utf8_stays(void **state)
+{
+	const char *text;
+
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	text = caught(say_nasty_things);
+	assert_int_equal(count_lines(text), 1);
+	assert_non_null(strstr(text, "a\\x0ab\\x0dc\\x1b[2Jd\\x7fe"));
+	assert_non_null(strstr(text, "g\xc3\xa9h"));
+	/* C1 as UTF-8 as well as on its own: 9b alone is CSI to an 8-bit terminal */
+	assert_null(strchr(text, '\x9b'));
+}
+
+static void say_much(void)
+{
+	char text[5000];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	pl_log(PL_LOG_INFO, "%s", text);
+	memset(text, '\n', sizeof(text) - 1);
+	pl_log(PL_LOG_INFO, "%s", text);
+}
+
+static void a_long_line_stays_one_line(void **state)
+{
+	const char *text = caught(say_much);
+
+	(void)state;
+	assert_int_equal(count_lines(text), 2);
+	assert_true(strlen(text) > 200);
+}
+
+static void *say_from_thread(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 200; i++)
+		pl_log(PL_LOG_INFO, "0123456789012345678901234567890123456789");
+	return NULL;
+}
+
+static void say_from_threads(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, say_from_thread, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void lines_of_several_threads_do_not_mix(void **state)
+{
+	const char *text;
+
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	text = caught(say_from_threads);
+	assert_int_equal(count_lines(text), 800);
+	for (; *text; text = strchr(text, '\n') + 1)
+		assert_int_equal(strncmp(text,
+		                         "<6>0123456789012345678901234567890123456789\n",
+		                         44),
+		                 0);
+}
+
+static int errno_after;
+
+static void say_with_errno(void)
+{
+	errno = ENOTTY;
+	pl_log(PL_LOG_INFO, "x");
+	errno_after = errno;
+}
+
+static void errno_is_left_alone(void **state)
+{
+	(void)state;
+	caught(say_with_errno);
+	assert_int_equal(errno_after, ENOTTY);
+}
+
+static void levels_have_names(void **state)
+{
+	enum pl_log_level level = PL_LOG_INFO;
+
+	(void)state;
+	assert_int_equal(pl_log_level_parse("error", &level), 0);
+	assert_int_equal(level, PL_LOG_ERROR);
+	assert_int_equal(pl_log_level_parse("warning", &level), 0);
+	assert_int_equal(level, PL_LOG_WARNING);
+	assert_int_equal(pl_log_level_parse("info", &level), 0);
+	assert_int_equal(level, PL_LOG_INFO);
+	assert_int_equal(pl_log_level_parse("debug", &level), 0);
+	assert_int_equal(level, PL_LOG_DEBUG);
+	assert_int_equal(pl_log_level_parse("", &level), -EINVAL);
+	assert_int_equal(pl_log_level_parse("warn", &level), -EINVAL);
+	assert_int_equal(pl_log_level_parse("Error", &level), -EINVAL);
+	assert_int_equal(level, PL_LOG_DEBUG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(a_call_is_a_line_with_its_level),
+		T(lines_above_the_level_are_dropped),
+		T(under_systemd_lines_have_a_priority_and_no_time),
+		T(control_characters_are_escaped_and_utf8_stays),
+		T(a_long_line_stays_one_line),
+		T(lines_of_several_threads_do_not_mix),
+		T(errno_is_left_alone),
+		T(levels_have_names),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
