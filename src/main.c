@@ -6,12 +6,14 @@
 #include "chat/chat.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <partyline/partyline.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXAMPLE "tcp:1234 udp:1234 pty:partyline.tty"
 
@@ -59,17 +61,46 @@ static struct chat *make_chat(struct pl_reactor *r, const struct settings *set)
 	return c;
 }
 
-/* By default it would end the program (O2), and there is no configuration to read again. */
+static bool has_terminal(void)
+{
+	const int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* When the terminal that it was started from has been closed, the server goes with it.
+ * Otherwise the signal would mean to read the configuration again (O2). */
 static void hang_up(struct pl_reactor *r, int signo, void *arg)
 {
-	(void)r, (void)signo, (void)arg;
-	pl_log(PL_LOG_INFO, "SIGHUP: nothing to read again");
+	const bool *had_terminal = arg;
+
+	(void)signo;
+	if (*had_terminal && !has_terminal()) {
+		pl_log(PL_LOG_INFO, "SIGHUP: the terminal has gone, stopping");
+		pl_reactor_stop(r);
+	} else {
+		pl_log(PL_LOG_INFO, "SIGHUP: nothing to read again");
+	}
+}
+
+/* Somebody who starts it with nohup(1) wants none of this. */
+static int watch_hang_up(struct pl_reactor *r, bool *had_terminal)
+{
+	struct sigaction now;
+
+	*had_terminal = has_terminal();
+	if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+		return 0;
+	return pl_reactor_on_signal(r, SIGHUP, hang_up, had_terminal);
 }
 
 static int serve(struct pl_reactor *r, struct chat *c, const struct settings *set,
                  struct pl_port **ports)
 {
-	int code = pl_reactor_on_signal(r, SIGHUP, hang_up, NULL);
+	bool had_terminal;
+	int code = watch_hang_up(r, &had_terminal);
 
 	/* Each endpoint that fails has its own line on stderr. */
 	if (code == 0 &&
@@ -144,6 +175,7 @@ int main(int argc, char **argv)
 	enum pl_log_level level;
 	int option;
 
+	opterr = 0; /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
@@ -165,8 +197,8 @@ int main(int argc, char **argv)
 			return EXIT_SUCCESS;
 		case 'h':
 			return print_help();
-		default: /* getopt_long() has said what is wrong */
-			return wrong_usage("wrong option", "");
+		default:
+			return wrong_usage("unknown, or lacks its value: ", argv[optind - 1]);
 		}
 	}
 	set.endpoints = (const char *const *)argv + optind;

@@ -273,6 +273,6 @@ static int mem_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 const struct pl_backend pl_mem_backend = {
 	.type = "mem",
 	.usage = "mem:NAME",
-	.help = "inside the program, for tests and for programs that contain a server",
+	.help = NULL,
 	.listen = mem_listen,
 };

@@ -151,7 +151,7 @@ static int clear_path(const char *text, const char *path, struct pl_error *err)
 		return pl_fail(err, -EEXIST, "%s: %s exists and is not a link to a terminal", text,
 		               path);
 	if (stat(path, &st) == 0)
-		return pl_fail(err, -EADDRINUSE, "%s: %s leads to a terminal that is in use", text,
+		return pl_fail(err, -EADDRINUSE, "%s: %s leads to a terminal; if no server uses it, remove it", text,
 		               path);
 	unlink(path);
 	return 0;
@@ -242,7 +242,7 @@ static int start(struct pty_port *port, struct pl_error *err)
 		return code;
 	port->tty.paced = pl_endpoint_str(ep, "baudrate") != NULL;
 	snprintf(command, sizeof command, "screen %s", path);
-	if (pl_port_describe(&port->port, text, path, command, "") < 0) {
+	if (pl_port_describe(&port->port, text, path, command, "then Enter") < 0) {
 		close_line(port);
 		return pl_fail(err, -ENOMEM, "%s: out of memory", text);
 	}

@@ -81,9 +81,9 @@ void pl_serial_forget_output(int fd);
 
 /* --- the same on a thread of its own ---------------------------------------------------- */
 
-/* One opening of one device, from the try to the close.  While a job is under way all but
- * `users` is the thread's.  The jobs of a device are submitted to one worker of one
- * thread, so a close finds what the open before it has brought. */
+/* One opening of one device, from the try to the close.  While it is being opened all but
+ * `users` is the thread's; a look writes `carrier` alone.  The jobs of a device go to one
+ * worker of one thread, so a close finds what the open before it has brought. */
 struct pl_serial_device {
 	struct pl_serial_port port;
 	struct pl_serial_settings settings;

@@ -141,7 +141,7 @@ static int tcp_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 	if (code < 0)
 		goto free_port;
 	code = start_accepting(port, fds, (size_t)n, backlog, err);
-	if (!code && pl_address_describe(&port->port, "telnet", number) < 0)
+	if (!code && pl_address_describe(&port->port, "telnet", "", number) < 0)
 		code = pl_fail(err, -ENOMEM, "%s: out of memory", pl_endpoint_text(ep));
 	if (code)
 		goto stop_accepting;

@@ -38,8 +38,9 @@ int pl_bind_all(const struct pl_endpoint *ep, int socktype, struct pl_address *l
                 size_t n, int *fds, long *port, struct pl_error *err);
 
 /* pl_port_describe() for a port of the internet: its endpoint with the real number,
- * where it is, and the command that joins it, `client` ("telnet", "nc -u") HOST PORT. */
-int pl_address_describe(struct pl_port *p, const char *client, long port);
+ * where it is, and the command that joins it, `client` ("telnet", "nc -u") HOST PORT;
+ * `then` is what else has to be done ("then Enter"), or "". */
+int pl_address_describe(struct pl_port *p, const char *client, const char *then, long port);
 
 /* A number, not a name: "192.0.2.7", "::1", "fe80::1%eth0".  0 or -EINVAL. */
 int pl_address_parse(const char *text, long port, struct pl_address *out);

@@ -40,8 +40,8 @@ const char *pl_port_remark(const struct pl_port *port);
  * datagram peers, which end with their socket.  The pointer is dead after the call. */
 void pl_port_stop(struct pl_port *port);
 
-/* Prints to stdout the usage of every transport that is built in, one a line, and what
- * the factory adds. */
+/* Prints to stdout the usage of every transport that is built in, with a line of help, and
+ * what the factory adds. */
 void pl_print_endpoint_usage(const struct pl_factory *f);
 
 /* Listens on all of them or on none: each failure is a line on stderr that begins with

@@ -13,6 +13,7 @@
 PL_BEGIN_DECLS
 
 struct pl_line_receiver;
+struct pl_line_factory;
 struct pl_group_link;
 struct pl_line; /* framer, editor and telnet state: private to src/line/ */
 
@@ -35,6 +36,7 @@ struct pl_line_receiver_ops {
 struct pl_line_receiver {
 	struct pl_protocol protocol; /* protocol.transport is the connection */
 	const struct pl_line_receiver_ops *ops;
+	struct pl_line_factory *factory; /* the one below that made it, or NULL */
 	/* private: */
 	struct pl_line *line;
 	struct pl_group_link *links; /* the groups it is in */
@@ -43,6 +45,17 @@ struct pl_line_receiver {
 /* Prepares l and returns what build_protocol should.  Cannot fail. */
 struct pl_protocol *pl_line_receiver_init(struct pl_line_receiver *l,
                                           const struct pl_line_receiver_ops *ops);
+
+/* A factory of receivers that begin as zeroed memory: `size` bytes each, the first of them
+ * its pl_line_receiver.  They are freed after connection_lost, which is optional here. */
+struct pl_line_factory {
+	struct pl_factory factory;
+	const struct pl_line_receiver_ops *ops;
+	size_t size;
+};
+
+void pl_line_factory_init(struct pl_line_factory *f, const struct pl_line_receiver_ops *ops,
+                          size_t size);
 
 /* One line to this one person, without terminator; the wire's own line end is added.
  * Line ends inside make it several lines, one at its end adds none.  Text from others

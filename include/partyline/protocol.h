@@ -92,7 +92,8 @@ struct pl_factory_ops {
 	 * PL_LINE_USAGE of line.h first where its protocols are line receivers; or NULL. */
 	const char *usage;
 	/* Optional: are the values of those keys right?  Called by pl_listen with a peer of
-	 * which only pl_peer_option() is of use; 0, or a negative errno with a sentence. */
+	 * which only pl_peer_option() is of use; 0, or a negative errno with a sentence, in
+	 * front of which the endpoint is put. */
 	int (*check)(struct pl_factory *f, const struct pl_peer *peer, struct pl_error *err);
 	/* Optional: the program is about to end every connection; say goodbye. */
 	void (*stopping)(struct pl_factory *f);

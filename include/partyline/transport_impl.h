@@ -199,7 +199,7 @@ int pl_endpoint_arg_int(const struct pl_endpoint *ep, const char *what, long min
 struct pl_backend {
 	const char *type;
 	const char *usage; /* "tcp:PORT[:interface=ADDR][:backlog=N]": shape, keys, --help */
-	const char *help;  /* one line for a person */
+	const char *help;  /* one line for a person; NULL: of no use on a command line */
 	int (*listen)(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_factory *f,
 	              struct pl_port **port, struct pl_error *err);
 };

@@ -86,20 +86,13 @@ void chat_pick_name(struct chat *c, const char *wish, char name[CHAT_NAME_MAX + 
 	unsigned long first = 1;
 	size_t len;
 
+	if (wish && !chat_find(c, wish, strlen(wish))) {
+		snprintf(name, CHAT_NAME_MAX + 1, "%s", wish);
+		return;
+	}
 	if (wish) {
-		const char *fault = chat_name_fault(wish, strlen(wish));
-
-		if (!fault && !chat_find(c, wish, strlen(wish))) {
-			snprintf(name, CHAT_NAME_MAX + 1, "%s", wish);
-			return;
-		}
-		if (fault) {
-			pl_log(PL_LOG_WARNING, "nick=%s: %s; joins as a guest", wish,
-			       fault);
-		} else {
-			stem = wish;
-			first = 2;
-		}
+		stem = wish;
+		first = 2;
 	}
 	len = strnlen(stem, CHAT_NAME_MAX - 6); /* six digits: a million of one name */
 	snprintf(name, CHAT_NAME_MAX + 1, "%.*s%lu", (int)len, stem,
@@ -174,6 +167,15 @@ static struct pl_protocol *build_protocol(struct pl_factory *f, const struct pl_
 	return s ? &s->line.protocol : NULL;
 }
 
+static int check(struct pl_factory *f, const struct pl_peer *peer, struct pl_error *err)
+{
+	const char *nick = pl_peer_option(peer, "nick");
+	const char *fault = nick ? chat_name_fault(nick, strlen(nick)) : NULL;
+
+	(void)f;
+	return fault ? pl_fail(err, -EINVAL, "%s", fault) : 0;
+}
+
 static void stopping(struct pl_factory *f)
 {
 	struct chat *c = pl_container_of(f, struct chat, factory);
@@ -185,6 +187,7 @@ static void stopping(struct pl_factory *f)
 const struct pl_factory_ops chat_factory_ops = {
 	.build_protocol = build_protocol,
 	.usage = PL_LINE_USAGE "[:nick=NAME]",
+	.check = check,
 	.stopping = stopping,
 };
 

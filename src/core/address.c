@@ -329,9 +329,10 @@ static char *name_with_port(const struct pl_endpoint *ep, long port)
 	return name;
 }
 
-int pl_address_describe(struct pl_port *p, const char *client, long port)
+int pl_address_describe(struct pl_port *p, const char *client, const char *then, long port)
 {
-	const char *interface = pl_endpoint_str(p->endpoint, "interface"), *remark = "";
+	const char *interface = pl_endpoint_str(p->endpoint, "interface"), *local = "";
+	char remark[80];
 	char place[PL_ADDRESS_TEXT], host[256] = "localhost", command[320];
 	struct pl_address list[PL_ADDRESS_LIST] = { { .len = 0 } };
 	struct sockaddr *sa = (struct sockaddr *)&list[0].ss;
@@ -345,9 +346,9 @@ int pl_address_describe(struct pl_port *p, const char *client, long port)
 		goto out;
 	pl_address_text(sa, place, sizeof place);
 	if (!interface)
-		remark = "this machine only; interface=* opens it to all";
+		local = "local, interface=* opens"; /* this machine only, and how to open it */
 	else if (pl_address_is_loopback(sa))
-		remark = "this machine only";
+		local = "local";
 	if (code == 2 && interface)
 		snprintf(place, sizeof place, "*:%ld", port);
 	if (is_any(&list[0]) && gethostname(host, sizeof host - 1) != 0)
@@ -356,6 +357,7 @@ int pl_address_describe(struct pl_port *p, const char *client, long port)
 		pl_address_host(sa, host, sizeof host);
 	host[sizeof host - 1] = '\0';
 	snprintf(command, sizeof command, "%s %s %ld", client, host, port);
+	snprintf(remark, sizeof remark, "%s%s%s", then, *then && *local ? "; " : "", local);
 	code = pl_port_describe(p, name, place, command, remark);
 out:
 	free(name);

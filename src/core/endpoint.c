@@ -256,7 +256,8 @@ int pl_endpoint_bool(const struct pl_endpoint *ep, const char *key, bool fallbac
 
 /* --- whose keys ------------------------------------------------------------------------------ */
 
-/* Calls found(arg, key, len) for each `:key=` of a usage string until it returns true. */
+/* Calls found(arg, key, len) for each `:key=` of a usage string until it returns true.
+ * What stands behind the `=`, up to the `]`, follows key in the same string. */
 static bool each_key(const char *usage, bool (*found)(void *arg, const char *key, size_t len),
                      void *arg)
 {
@@ -269,11 +270,38 @@ static bool each_key(const char *usage, bool (*found)(void *arg, const char *key
 	return false;
 }
 
-static bool is_key(void *arg, const char *key, size_t len)
-{
-	const char *wanted = arg;
+struct wanted {
+	const char *key;
+	const char *values; /* where it was found: what may follow, and more */
+};
 
-	return strlen(wanted) == len && memcmp(wanted, key, len) == 0;
+static bool is_wanted(void *arg, const char *key, size_t len)
+{
+	struct wanted *w = arg;
+
+	if (strlen(w->key) != len || memcmp(w->key, key, len) != 0)
+		return false;
+	w->values = key + len + 1;
+	return true;
+}
+
+/* Where the usage string says `key=one|two|three` the value is one of these; what else it
+ * may be is for whoever reads the key to say, as with yes|no, which has synonyms. */
+static int check_value(const struct pl_endpoint *ep, const struct option *o,
+                       const char *values, struct pl_error *err)
+{
+	const size_t len = strcspn(values, "]");
+	char choices[80];
+
+	if (!memchr(values, '|', len) || len >= sizeof choices ||
+	    strspn(values, "abcdefghijklmnopqrstuvwxyz|") < len)
+		return 0;
+	memcpy(choices, values, len);
+	choices[len] = '\0';
+	if (strcmp(choices, "yes|no") == 0 || strcmp(choices, "on|off") == 0 ||
+	    find_choice(choices, o->value) >= 0)
+		return 0;
+	return pl_fail(err, -EINVAL, "%s: %s must be one of %s", ep->text, o->key, choices);
 }
 
 struct list {
@@ -295,14 +323,19 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
                       const struct pl_factory *f, struct pl_error *err)
 {
 	for (size_t i = 0; i < ep->options_len; i++) {
-		char *key = (char *)(uintptr_t)ep->options[i].key;
+		struct wanted w = {.key = ep->options[i].key};
 		struct list accepted = {.len = 0};
+		int code;
 
-		if (each_key(b->usage, is_key, key) || each_key(f->ops->usage, is_key, key))
+		if (each_key(b->usage, is_wanted, &w) || each_key(f->ops->usage, is_wanted, &w)) {
+			code = check_value(ep, &ep->options[i], w.values, err);
+			if (code)
+				return code;
 			continue;
+		}
 		each_key(b->usage, add_to_list, &accepted);
 		each_key(f->ops->usage, add_to_list, &accepted);
-		return pl_fail(err, -EINVAL, "%s: there is no %s=; there is %s", ep->text, key,
+		return pl_fail(err, -EINVAL, "%s: there is no %s=; there is %s", ep->text, w.key,
 		               accepted.len ? accepted.text : "none at all");
 	}
 	return 0;
@@ -322,21 +355,56 @@ static const struct pl_backend *find_backend(const struct pl_endpoint *ep,
 	return NULL;
 }
 
+/* Broken before a key where the line would be too long for a screen. */
+static void print_usage(const char *usage)
+{
+	enum { INDENT = 2, MORE = 6, WIDTH = 79 };
+	size_t column = INDENT;
+
+	printf("%*s", INDENT, "");
+	for (size_t len; *usage; usage += len, column += len) {
+		const char *next = strstr(usage + 1, "[:");
+
+		len = next ? (size_t)(next - usage) : strlen(usage);
+		if (column + len > WIDTH && column > MORE) {
+			printf("\n%*s", MORE, "");
+			column = MORE;
+		}
+		printf("%.*s", (int)len, usage);
+	}
+	putchar('\n');
+}
+
 void pl_print_endpoint_usage(const struct pl_factory *f)
 {
-	for (size_t i = 0; pl_backends[i]; i++)
-		printf("  %s\n        %s\n", pl_backends[i]->usage, pl_backends[i]->help);
-	if (f->ops->usage)
-		printf("  all of them also take\n  %s\n", f->ops->usage);
+	for (size_t i = 0; pl_backends[i]; i++) {
+		if (!pl_backends[i]->help)
+			continue;
+		print_usage(pl_backends[i]->usage);
+		printf("        %s\n", pl_backends[i]->help);
+	}
+	if (f->ops->usage) {
+		puts("  all of them also take");
+		print_usage(f->ops->usage);
+	}
 }
 
 /* --- ports -------------------------------------------------------------------------------------- */
+
+static int check_with_factory(struct pl_endpoint *ep, struct pl_factory *f,
+                              struct pl_error *err)
+{
+	const struct pl_peer nobody = {.type = ep->type, .name = "", .endpoint = ep};
+	struct pl_error why = {.text = ""};
+	const int code = f->ops->check ? f->ops->check(f, &nobody, &why) : 0;
+
+	return code ? pl_fail(err, code, "%s: %s", ep->text, why.text) : 0;
+}
 
 struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint, struct pl_factory *f,
                           struct pl_error *err)
 {
 	struct pl_endpoint *ep = pl_endpoint_parse(endpoint, err);
-	const struct pl_peer nobody = {.type = "", .name = "", .endpoint = ep};
 	const struct pl_backend *backend;
 	struct pl_port *port = NULL;
 
@@ -344,7 +412,7 @@ struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint, struct pl_
 		return NULL;
 	backend = find_backend(ep, err);
 	if (backend && check_keys(ep, backend, f, err) == 0 &&
-	    (!f->ops->check || f->ops->check(f, &nobody, err) == 0) &&
+	    check_with_factory(ep, f, err) == 0 &&
 	    backend->listen(r, ep, f, &port, err) < 0)
 		port = NULL;
 	pl_endpoint_unref(ep);

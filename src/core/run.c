@@ -40,13 +40,26 @@ int pl_listen_all(struct pl_reactor *r, const char *prog, struct pl_factory *f,
 	return code;
 }
 
+static int widest(struct pl_port *const *ports, size_t n,
+                  const char *(*column)(const struct pl_port *port))
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(column(ports[i])) > width)
+			width = strlen(column(ports[i]));
+	return (int)width;
+}
+
 static void print_ready_lines(struct pl_port *const *ports, size_t n)
 {
+	const int type = widest(ports, n, pl_port_type), place = widest(ports, n, pl_port_place);
+
 	for (size_t i = 0; i < n; i++) {
 		const char *remark = pl_port_remark(ports[i]);
 
-		printf("%-6s  %-22s  %s", pl_port_type(ports[i]), pl_port_place(ports[i]),
-		       pl_port_command(ports[i]));
+		printf("%-*s %-*s  %s", type, pl_port_type(ports[i]), place,
+		       pl_port_place(ports[i]), pl_port_command(ports[i]));
 		printf(*remark ? "  (%s)\n" : "%s\n", remark);
 	}
 	fflush(stdout);

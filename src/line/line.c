@@ -289,7 +289,7 @@ static void on_timer(struct pl_timer *t)
 	struct pl_line_receiver *l = h->receiver;
 
 	hand_on(l, h);
-	if (!l->line->held && !l->line->paused)
+	if (!l->line->paused)
 		pl_resume_reading(transport_of(l));
 }
 
@@ -427,6 +427,7 @@ static void connection_lost(struct pl_protocol *p, int reason)
 {
 	struct pl_line_receiver *l = receiver_of(p);
 	struct pl_line *line = l->line;
+	bool made_here;
 
 	while (l->links)
 		pl_group_leave(l->links);
@@ -439,7 +440,11 @@ static void connection_lost(struct pl_protocol *p, int reason)
 		free(line);
 		l->line = NULL;
 	}
-	l->ops->connection_lost(l, reason);
+	made_here = l->factory != NULL;
+	if (l->ops->connection_lost)
+		l->ops->connection_lost(l, reason);
+	if (made_here)
+		free(l);
 }
 
 static const struct pl_protocol_ops line_ops = {
@@ -457,6 +462,28 @@ struct pl_protocol *pl_line_receiver_init(struct pl_line_receiver *l,
 {
 	*l = (struct pl_line_receiver){ .protocol = { .ops = &line_ops }, .ops = ops };
 	return &l->protocol;
+}
+
+static struct pl_protocol *build_receiver(struct pl_factory *f,
+                                          const struct pl_peer *peer PL_UNUSED)
+{
+	struct pl_line_factory *maker = pl_container_of(f, struct pl_line_factory, factory);
+	struct pl_line_receiver *l = calloc(1, maker->size);
+
+	if (!l)
+		return NULL;
+	pl_line_receiver_init(l, maker->ops);
+	l->factory = maker;
+	return &l->protocol;
+}
+
+void pl_line_factory_init(struct pl_line_factory *f, const struct pl_line_receiver_ops *ops,
+                          size_t size)
+{
+	static const struct pl_factory_ops factory_ops = { .build_protocol = build_receiver,
+		                                           .usage = PL_LINE_USAGE };
+
+	*f = (struct pl_line_factory){ .factory = { &factory_ops }, .ops = ops, .size = size };
 }
 
 void pl_send_line(struct pl_line_receiver *l, const char *line, size_t len)

@@ -158,16 +158,28 @@ static void a_long_name_of_an_endpoint_is_cut_for_its_number(void **state)
 	assert_reads(hall_enter(h, "desk"), "-- you are abcdefghij3 --\n");
 }
 
-static void a_bad_name_of_an_endpoint_makes_guests(void **state)
+static void a_bad_name_of_an_endpoint_is_refused_with_a_sentence(void **state)
 {
+	static const struct {
+		const char *endpoint, *sentence;
+	} bad[] = {
+		{ "mem:a:nick=abcdefghijklmnopq",
+		  "mem:a:nick=abcdefghijklmnopq: a name has at most 16 characters" },
+		{ "mem:b:nick=an/n", "mem:b:nick=an/n: a name has only letters" },
+		{ "mem:c:nick=Server", "mem:c:nick=Server: that name is reserved" },
+		{ "mem:d:nick=", "mem:d:nick=: a name has at least one character" },
+		{ "mem:e:edit=maybe", "mem:e:edit=maybe: edit must be one of auto|on|off" },
+	};
 	struct hall *h = *state;
 
-	hall_listen(h, "mem:long:nick=abcdefghijklmnopq");
-	hall_listen(h, "mem:odd:nick=an/n");
-	hall_listen(h, "mem:high:nick=Server");
-	assert_reads(hall_enter(h, "long"), "-- you are guest1 --\n");
-	assert_reads(hall_enter(h, "odd"), "-- you are guest2 --\n");
-	assert_reads(hall_enter(h, "high"), "-- you are guest3 --\n");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct pl_error err = { 0 };
+
+		assert_null(pl_listen(pl_world_reactor(h->world), bad[i].endpoint,
+		                      &h->chat->factory, &err));
+		assert_int_equal(err.code, -EINVAL);
+		assert_memory_equal(err.text, bad[i].sentence, strlen(bad[i].sentence));
+	}
 }
 
 /* --- notices ------------------------------------------------------------------------ */
@@ -251,7 +263,7 @@ int main(void)
 		TEST(an_endpoint_may_name_who_comes),
 		TEST(the_name_of_an_endpoint_gets_a_number_when_it_is_taken),
 		TEST(a_long_name_of_an_endpoint_is_cut_for_its_number),
-		TEST(a_bad_name_of_an_endpoint_makes_guests),
+		TEST(a_bad_name_of_an_endpoint_is_refused_with_a_sentence),
 		TEST(the_others_read_who_comes_and_goes_over_which_wire),
 		TEST(who_is_cut_off_is_said_to_be),
 		TEST(all_are_told_when_the_server_stops),

@@ -2,6 +2,7 @@
  * The promises are conformance.c's. */
 #define _DEFAULT_SOURCE /* TCP_KEEPIDLE */
 #include "cmocka_all.h"
+#include "loopback.h"
 #include "needs.h"
 #include "recorder.h"
 #include "world.h"
@@ -62,11 +63,6 @@ static struct pl_port *listen_at(struct place *p, const char *endpoint)
 	return port;
 }
 
-static int number_of(const struct pl_port *port)
-{
-	return atoi(pl_port_name(port) + strlen("tcp:"));
-}
-
 /* A connected socket, or a negative errno. */
 static int call(const char *host, int number)
 {
@@ -108,24 +104,25 @@ static struct record *wait_for(struct place *p, size_t number)
 	return records_at(&p->records, number);
 }
 
-/* --- where ---------------------------------------------------------------------------- */
+/* --- where ----------------------------------------------------------------------- */
 
 static void without_interface_it_listens_on_both_loopbacks_under_one_number(void **state)
 {
 	struct place *p = *state;
 	struct pl_port *port = listen_at(p, "tcp:0");
 	const struct pl_peer *peer;
-	int four = call("127.0.0.1", number_of(port)), six;
+	int four = call("127.0.0.1", loopback_number(pl_port_name(port))), six;
 
 	assert_true(four >= 0);
 	peer = pl_transport_peer(wait_for(p, 0)->transport);
 	assert_string_equal(pl_peer_fact(peer, "address"), "127.0.0.1");
 	assert_int_equal(strncmp(peer->name, "127.0.0.1:", 10), 0);
-	assert_int_equal(call("127.0.0.2", number_of(port)), -ECONNREFUSED);
+	assert_int_equal(call("127.0.0.2", loopback_number(pl_port_name(port))),
+	                 -ECONNREFUSED);
 	close(four);
 	if (!has_ipv6())
 		test_lacks("IPv6 on this machine");
-	six = call("::1", number_of(port));
+	six = call("::1", loopback_number(pl_port_name(port)));
 	assert_true(six >= 0);
 	peer = pl_transport_peer(wait_for(p, 1)->transport);
 	assert_string_equal(pl_peer_fact(peer, "address"), "::1");
@@ -137,16 +134,19 @@ static void interface_is_that_one_address(void **state)
 {
 	struct place *p = *state;
 	struct pl_port *port = listen_at(p, "tcp:0:interface=127.0.0.2");
-	int fd = call("127.0.0.2", number_of(port));
+	int fd = call("127.0.0.2", loopback_number(pl_port_name(port)));
 	char name[100];
 
 	assert_true(fd >= 0);
-	assert_int_equal(call("127.0.0.1", number_of(port)), -ECONNREFUSED);
-	snprintf(name, sizeof(name), "tcp:%d:interface=127.0.0.2", number_of(port));
+	assert_int_equal(call("127.0.0.1", loopback_number(pl_port_name(port))),
+	                 -ECONNREFUSED);
+	snprintf(name, sizeof(name), "tcp:%d:interface=127.0.0.2",
+	         loopback_number(pl_port_name(port)));
 	assert_string_equal(pl_port_name(port), name);
-	snprintf(name, sizeof(name), "127.0.0.2:%d", number_of(port));
+	snprintf(name, sizeof(name), "127.0.0.2:%d", loopback_number(pl_port_name(port)));
 	assert_string_equal(pl_port_place(port), name);
-	snprintf(name, sizeof(name), "telnet 127.0.0.2 %d", number_of(port));
+	snprintf(name, sizeof(name), "telnet 127.0.0.2 %d",
+	         loopback_number(pl_port_name(port)));
 	assert_string_equal(pl_port_command(port), name);
 	close(fd);
 }
@@ -161,10 +161,11 @@ static void interface_may_be_ipv6_in_brackets(void **state)
 	if (!has_ipv6())
 		test_lacks("IPv6 on this machine");
 	port = listen_at(p, "tcp:0:interface=[::1]");
-	fd = call("::1", number_of(port));
+	fd = call("::1", loopback_number(pl_port_name(port)));
 	assert_true(fd >= 0);
-	assert_int_equal(call("127.0.0.1", number_of(port)), -ECONNREFUSED);
-	snprintf(name, sizeof(name), "[::1]:%d", number_of(port));
+	assert_int_equal(call("127.0.0.1", loopback_number(pl_port_name(port))),
+	                 -ECONNREFUSED);
+	snprintf(name, sizeof(name), "[::1]:%d", loopback_number(pl_port_name(port)));
 	assert_string_equal(pl_port_place(port), name);
 	close(fd);
 }
@@ -174,14 +175,14 @@ static void interface_star_is_every_address_and_says_so(void **state)
 	struct place *p = *state;
 	struct pl_port *closed = listen_at(p, "tcp:0");
 	struct pl_port *open = listen_at(p, "tcp:0:interface=*");
-	int fd = call("127.0.0.2", number_of(open));
+	int fd = call("127.0.0.2", loopback_number(pl_port_name(open)));
 
 	assert_true(fd >= 0);
 	/* never as ::ffff:127.0.0.1 */
 	assert_string_equal(pl_peer_fact(pl_transport_peer(wait_for(p, 0)->transport),
 	                                 "address"),
 	                    "127.0.0.1");
-	assert_non_null(strstr(pl_port_remark(closed), "this machine only"));
+	assert_non_null(strstr(pl_port_remark(closed), "local, interface=* opens"));
 	assert_non_null(strstr(pl_port_remark(closed), "interface=*"));
 	assert_string_equal(pl_port_remark(open), "");
 	close(fd);
@@ -194,7 +195,7 @@ static void what_cannot_be_bound_is_refused_with_the_reason(void **state)
 	struct pl_error err = { 0 };
 	char again[100];
 
-	snprintf(again, sizeof(again), "tcp:%d", number_of(port));
+	snprintf(again, sizeof(again), "tcp:%d", loopback_number(pl_port_name(port)));
 	assert_null(records_listen(&p->records, p->reactor, again, &err));
 	assert_int_equal(err.code, -EADDRINUSE);
 	assert_non_null(strstr(err.text, again));
@@ -212,7 +213,7 @@ static void a_port_can_be_listened_on_again_while_old_connections_linger(void **
 	struct place *p = *state;
 	struct pl_port *port = listen_at(p, "tcp:0:interface=127.0.0.1");
 	char name[100];
-	int fd = call("127.0.0.1", number_of(port));
+	int fd = call("127.0.0.1", loopback_number(pl_port_name(port)));
 
 	/* Our side closes first, so that ours is the one in TIME_WAIT. */
 	record_abort(wait_for(p, 0), 0);
@@ -223,7 +224,7 @@ static void a_port_can_be_listened_on_again_while_old_connections_linger(void **
 	close(fd);
 }
 
-/* --- the sockets ------------------------------------------------------------------------- */
+/* --- the sockets ----------------------------------------------------------------- */
 
 static int option(int fd, int level, int name)
 {
@@ -238,7 +239,7 @@ static void a_connection_sends_at_once_and_is_kept_alive_invisibly(void **state)
 {
 	struct place *p = *state;
 	struct pl_port *port = listen_at(p, "tcp:0");
-	int fd = call("127.0.0.1", number_of(port));
+	int fd = call("127.0.0.1", loopback_number(pl_port_name(port)));
 	struct pl_transport *t = wait_for(p, 0)->transport;
 	int near = pl_container_of(t, struct pl_stream, transport)->watch.fd;
 
@@ -257,7 +258,7 @@ static void a_reset_in_the_middle_of_a_line_is_a_reason(void **state)
 	struct place *p = *state;
 	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	struct pl_port *port = listen_at(p, "tcp:0");
-	int fd = call("127.0.0.1", number_of(port));
+	int fd = call("127.0.0.1", loopback_number(pl_port_name(port)));
 	struct record *rec = wait_for(p, 0);
 
 	assert_int_equal(write(fd, "half a li", 9), 9);
@@ -276,7 +277,7 @@ static void who_has_left_before_being_accepted_is_made_and_lost(void **state)
 	struct pl_port *port = listen_at(p, "tcp:0");
 	struct record *rec;
 
-	close(call("127.0.0.1", number_of(port)));
+	close(call("127.0.0.1", loopback_number(pl_port_name(port))));
 	rec = wait_for(p, 0);
 	for (int turns = 0; turns < 1000 && !rec->lost; turns++)
 		world_turn(p->world, 1);
@@ -287,7 +288,7 @@ static void peers_see_the_endpoints_options(void **state)
 {
 	struct place *p = *state;
 	struct pl_port *port = listen_at(p, "tcp:0:backlog=7");
-	int fd = call("127.0.0.1", number_of(port));
+	int fd = call("127.0.0.1", loopback_number(pl_port_name(port)));
 	const struct pl_peer *peer = pl_transport_peer(wait_for(p, 0)->transport);
 
 	assert_string_equal(pl_peer_option(peer, "backlog"), "7");

@@ -291,7 +291,7 @@ static void check_description(const char *endpoint, const char *name, const char
 	assert_non_null(r);
 	assert_non_null(ep);
 	pl_port_init(&port, &no_ops, r, ep, NULL);
-	assert_int_equal(pl_address_describe(&port, "nc -u", 1234), 0);
+	assert_int_equal(pl_address_describe(&port, "nc -u", "then Enter", 1234), 0);
 	assert_string_equal(port.name, name);
 	assert_string_equal(port.place, place);
 	if (command)
@@ -306,14 +306,14 @@ static void a_port_is_described_so_that_it_can_be_joined_and_listened_on_again(v
 {
 	(void)state;
 	check_description("udp:0", "udp:1234", "127.0.0.1:1234", "nc -u localhost 1234",
-	                  "this machine only; interface=* opens it to all");
+	                  "then Enter; local, interface=* opens");
 	check_description("udp:0:interface=127.0.0.1:nick=ann",
 	                  "udp:1234:interface=127.0.0.1:nick=ann", "127.0.0.1:1234",
-	                  "nc -u 127.0.0.1 1234", "this machine only");
+	                  "nc -u 127.0.0.1 1234", "then Enter; local");
 	check_description("udp:0:interface=[2001:db8::7]",
 	                  "udp:1234:interface=[2001:db8::7]", "[2001:db8::7]:1234",
-	                  "nc -u 2001:db8::7 1234", "");
-	check_description("udp:0:interface=*", "udp:1234:interface=*", "*:1234", NULL, "");
+	                  "nc -u 2001:db8::7 1234", "then Enter");
+	check_description("udp:0:interface=*", "udp:1234:interface=*", "*:1234", NULL, "then Enter");
 }
 
 int main(void)

@@ -89,7 +89,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* --- chains ------------------------------------------------------------------------------ */
+/* --- chains ---------------------------------------------------------------------- */
 
 static void a_step_receives_the_value(void **state)
 {
@@ -158,7 +158,7 @@ static void a_step_added_after_the_result_runs_at_once(void **state)
 	assert_string_equal(log_text, "a--13");
 }
 
-/* --- later --------------------------------------------------------------------------------- */
+/* --- later ----------------------------------------------------------------------- */
 
 static void a_result_still_to_come_is_waited_for(void **state)
 {
@@ -254,7 +254,7 @@ static void later_may_come_several_times_in_one_chain(void **state)
 	assert_string_equal(log_text, "a+01 b+02 c+03");
 }
 
-/* --- cancelling ----------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------ */
 
 static void a_cancelled_deferred_runs_no_step_and_tells_the_producer(void **state)
 {
@@ -338,7 +338,7 @@ static void a_step_that_has_run_is_not_cancelled_with_the_chain(void **state)
 	assert_string_equal(log_text, "a+0x b+0y");
 }
 
-/* --- memory --------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------- */
 
 static void the_first_step_may_free_the_deferred(void **state)
 {

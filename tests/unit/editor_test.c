@@ -391,6 +391,7 @@ static void a_new_width_is_followed(void **state)
 	y->screen.width = 8;
 	type_text(y, "abcdefghijklmnopqrstuvwxyz0123456789");
 	assert_null(row_fault(y));
+	assert_in_range(strlen(terminal_row(&y->screen)), 3, 7);
 	typist_free(y);
 }
 

@@ -88,7 +88,7 @@ static void random_appends_and_drops_match_a_plain_array(void **state)
 	free(model);
 }
 
-/* --- units --------------------------------------------------------------------------------- */
+/* --- units ----------------------------------------------------------------------- */
 
 static void drop_first(struct pl_outq *q)
 {

@@ -11,7 +11,7 @@
 
 #include <partyline/thread.h>
 
-/* --- a pipe with a watch at its reading end ---------------------------------------------- */
+/* --- a pipe with a watch at its reading end -------------------------------------- */
 
 struct ear {
 	struct pl_watch watch;
@@ -89,7 +89,7 @@ static void turn(struct scene *s)
 	assert_int_equal(pl_reactor_turn(s->reactor, 0), 0);
 }
 
-/* --- events -------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------- */
 
 static void a_watch_hears_of_what_can_be_read(void **state)
 {
@@ -228,7 +228,7 @@ static void a_watch_may_be_set_to_nothing_at_first(void **state)
 	ear_free(a);
 }
 
-/* --- stop means stopped ---------------------------------------------------------------------- */
+/* --- stop means stopped ---------------------------------------------------------- */
 
 static void a_stopped_watch_hears_nothing(void **state)
 {
@@ -496,7 +496,7 @@ static void holes_in_the_poll_set_are_closed(void **state)
 	assert_int_equal(s->n, base);
 }
 
-/* --- the turn ------------------------------------------------------------------------------- */
+/* --- the turn -------------------------------------------------------------------- */
 
 struct note {
 	struct pl_timer timer;
@@ -634,7 +634,7 @@ static void another_failure_of_poll_is_returned(void **state)
 	ear_free(a);
 }
 
-/* --- flushes ----------------------------------------------------------------------------------- */
+/* --- flushes --------------------------------------------------------------------- */
 
 static void flushes_run_once_in_the_order_they_were_asked_for(void **state)
 {
@@ -712,7 +712,7 @@ static void a_cancelled_flush_does_not_run(void **state)
 	assert_string_equal(s->log, "a c");
 }
 
-/* --- signals -------------------------------------------------------------------------------------- */
+/* --- signals --------------------------------------------------------------------- */
 
 static void note_signal(struct pl_reactor *r, int signo, void *arg)
 {
@@ -803,7 +803,7 @@ static void a_signal_that_does_not_exist_is_refused(void **state)
 	assert_true(pl_reactor_on_signal(s->reactor, SIGKILL, note_signal, s) < 0);
 }
 
-/* --- stop --------------------------------------------------------------------------------------- */
+/* --- stop ------------------------------------------------------------------------ */
 
 struct stop {
 	struct pl_timer timer;

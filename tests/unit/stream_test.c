@@ -17,7 +17,7 @@
 
 #include <partyline/transport_impl.h>
 
-/* --- one connection, on a pair of sockets ------------------------------------------------ */
+/* --- one connection, on a pair of sockets ---------------------------------------- */
 
 struct pair {
 	struct scene *scene;
@@ -229,7 +229,7 @@ static void a_descriptor_is_made_non_blocking_and_close_on_exec(void **state)
 	assert_int_equal(pl_set_nonblocking(-1), -EBADF);
 }
 
-/* --- accepting ----------------------------------------------------------------------------- */
+/* --- accepting ------------------------------------------------------------------- */
 
 struct door {
 	struct pl_acceptor acceptor;

@@ -51,7 +51,7 @@ static void note(struct stage *s, const char *word)
 	snprintf(s->log + used, sizeof(s->log) - used, "%s%s", used ? " " : "", word);
 }
 
-/* --- calls ----------------------------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------------- */
 
 enum { CALLERS = 4, CALLS = 1000 };
 
@@ -251,7 +251,7 @@ static void a_blocking_call_that_waits_is_cancelled_when_the_reactor_stops(void 
 	}
 }
 
-/* --- jobs ------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------ */
 
 struct task {
 	struct pl_job job;
@@ -458,7 +458,7 @@ static void one_stuck_worker_does_not_hold_up_another(void **state)
 	free(c);
 }
 
-/* --- jobs that nobody waits for any more ----------------------------------------------------- */
+/* --- jobs that nobody waits for any more ----------------------------------------- */
 
 /* Pipes: a gate before the end of a job, its beginning, and its being discarded. */
 struct pipes {
@@ -650,7 +650,7 @@ static void a_step_may_destroy_its_worker(void **state)
 	free(c.task);
 }
 
-/* --- another world's threads ------------------------------------------------------------------ */
+/* --- another world's threads ----------------------------------------------------- */
 
 struct desk {
 	struct pl_job *jobs[8];

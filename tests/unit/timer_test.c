@@ -38,7 +38,7 @@ static struct bell bell(struct scene *s, char letter)
 	return (struct bell){ .timer.fn = ring, .scene = s, .letter = letter };
 }
 
-/* --- tests --------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------- */
 
 static void a_timer_rings_once_at_its_time(void **state)
 {
@@ -281,7 +281,7 @@ static void a_delay_beyond_all_time_does_not_come_round(void **state)
 	pl_timer_cancel(&a.timer);
 }
 
-/* --- against a model ----------------------------------------------------------------------- */
+/* --- against a model ------------------------------------------------------------- */
 
 enum { MODEL_TIMERS = 1000 };
 
