@@ -84,7 +84,7 @@ static int parse_settings(const struct pl_endpoint *ep, struct pl_serial_setting
 {
 	long baudrate, bytesize, stopbits;
 	bool dsrdtr;
-	int code;
+	int join, code; /* join: each line's tty reads it, here it is only checked */
 
 	if ((code = pl_endpoint_int(ep, "baudrate", 1, 20000000, 115200, &baudrate, err)) ||
 	    (code = pl_endpoint_int(ep, "bytesize", 5, 8, 8, &bytesize, err)) ||
@@ -96,7 +96,8 @@ static int parse_settings(const struct pl_endpoint *ep, struct pl_serial_setting
 	    (code = pl_endpoint_bool(ep, "dsrdtr", false, &dsrdtr, err)) ||
 	    (code = pl_endpoint_bool(ep, "dtr", true, &s->dtr, err)) ||
 	    (code = pl_endpoint_bool(ep, "rts", true, &s->rts, err)) ||
-	    (code = pl_endpoint_bool(ep, "carrier", false, &s->carrier, err)))
+	    (code = pl_endpoint_bool(ep, "carrier", false, &s->carrier, err)) ||
+	    (code = pl_endpoint_choice(ep, "join", "enter|open", 0, &join, err)))
 		return code;
 	if (dsrdtr) /* neither termios nor libserialport has it (WIRES 5) */
 		return pl_fail(err, -ENOTSUP,
@@ -143,8 +144,7 @@ int pl_serial_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fac
 	if (!s)
 		return pl_fail(err, -ENOMEM, "%s: out of memory", pl_endpoint_text(ep));
 	if ((code = parse_settings(ep, &s->settings, err)) ||
-	    (code = check_device(ep, every, err)) ||
-	    (code = pl_getty_init(&s->getty, &pl_serial_getty_ops, r, ep, err))) {
+	    (code = check_device(ep, every, err))) {
 		free(s);
 		return code;
 	}

@@ -123,7 +123,6 @@ struct pl_serial {
 	struct pl_port port;
 	const struct pl_serial_roots *roots;
 	struct pl_serial_settings settings;
-	struct pl_getty getty; /* as the endpoint wants it, for each line to copy */
 	struct pl_timer scan;  /* serial:auto */
 	struct pl_serial_line *lines;
 	bool stopping; /* the last line releases the port */
@@ -138,17 +137,12 @@ struct pl_serial_line {
 	struct pl_serial_device *device; /* NULL between two tries */
 	struct pl_step step;   /* the device's opening, or a look at its carrier */
 	struct pl_timer timer; /* the next of these */
-	struct pl_watch watch; /* fd -1 while the device is not open */
-	struct pl_getty getty;
-	struct session *session;
+	struct pl_tty tty;     /* open while the device is */
 	uint64_t missing_since_ms;
 	int failing, told; /* why the last try failed, and the last such that was logged */
 	bool carrier;
 	bool leaving; /* ends with its session */
 };
-
-/* What the port's getty is to be made with. */
-extern const struct pl_getty_ops pl_serial_getty_ops;
 
 /* 0 or -ENOMEM.  The device is opened from the next turn on. */
 int pl_serial_line_add(struct pl_serial *serial, const char *where);

@@ -265,7 +265,7 @@ int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops, struct pl_
                   const struct pl_endpoint *ep, struct pl_error *err);
 void pl_getty_start(struct pl_getty *g);  /* the line is open and nobody is there: invite */
 void pl_getty_input(struct pl_getty *g, const char *data, size_t len);
-void pl_getty_cancel(struct pl_getty *g); /* the line is gone, or somebody has joined */
+void pl_getty_cancel(struct pl_getty *g); /* the line is gone */
 
 /* --- the same, with its descriptor and its sessions: src/core/tty.c ------------------------ */
 

@@ -477,13 +477,15 @@ static struct pl_protocol *build_receiver(struct pl_factory *f,
 	return &l->protocol;
 }
 
-void pl_line_factory_init(struct pl_line_factory *f, const struct pl_line_receiver_ops *ops,
-                          size_t size)
+void pl_line_factory_init(struct pl_line_factory *f,
+                          const struct pl_line_receiver_ops *ops, size_t size)
 {
 	static const struct pl_factory_ops factory_ops = { .build_protocol = build_receiver,
 		                                           .usage = PL_LINE_USAGE };
 
-	*f = (struct pl_line_factory){ .factory = { &factory_ops }, .ops = ops, .size = size };
+	*f = (struct pl_line_factory){ .factory = { &factory_ops },
+		                       .ops = ops,
+		                       .size = size };
 }
 
 void pl_send_line(struct pl_line_receiver *l, const char *line, size_t len)

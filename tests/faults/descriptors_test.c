@@ -4,11 +4,11 @@
  * failure is a sentence and leaves nothing open.  What a running server does when they run
  * out is in unit/stream_test.c; here, that those who are there notice nothing. */
 #include "cmocka_all.h"
+#include "loopback.h"
 #include "recorder.h"
 #include "world.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,19 +106,6 @@ static void listening_says_so_and_leaves_nothing_open(void **state)
 	}
 }
 
-static int call_port(const struct pl_port *port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons((uint16_t)atoi(strchr(pl_port_name(port), ':') + 1));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		abort();
-	pl_set_nonblocking(fd);
-	return fd;
-}
-
 static void some_turns(struct pl_world *w)
 {
 	for (int i = 0; i < 20; i++)
@@ -138,11 +125,11 @@ static void who_is_there_talks_on_and_who_comes_later_is_let_in(void **state)
 	records_init(&records, NULL);
 	port = records_listen(&records, pl_world_reactor(w), "tcp:0:interface=127.0.0.1",
 	                      NULL);
-	first = call_port(port);
+	first = loopback_connect(pl_port_name(port));
 	some_turns(w);
 	assert_int_equal(records.count, 1);
 
-	second = call_port(port);
+	second = loopback_connect(pl_port_name(port));
 	limit = allow_more(0);
 	some_turns(w);
 	assert_int_equal(write(first, "still here", 10), 10);
@@ -154,7 +141,7 @@ static void who_is_there_talks_on_and_who_comes_later_is_let_in(void **state)
 	assert_true(read(second, text, sizeof(text)) > 0); /* turned away, with a sentence */
 
 	close(second);
-	third = call_port(port);
+	third = loopback_connect(pl_port_name(port));
 	pl_world_advance(w, 100); /* accepting has rested */
 	some_turns(w);
 	assert_int_equal(records.count, 2);

@@ -4,11 +4,11 @@
  * Which call fails how is drawn from a seed.  Linked with --wrap for what streams and the
  * reactor call; the far ends of the tests use read() and write(), which never fail so. */
 #include "cmocka_all.h"
+#include "loopback.h"
 #include "recorder.h"
 #include "world.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 #include <partyline/transport_impl.h>
 
-/* --- a kernel with moods -------------------------------------------------------------------- */
+/* --- a kernel with moods --------------------------------------------------------- */
 
 static unsigned mood; /* 0: none */
 static unsigned long interrupted, delayed, cut;
@@ -107,7 +107,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	return __real_poll(fds, n, timeout_ms);
 }
 
-/* --- a talk through it --------------------------------------------------------------------------- */
+/* --- a talk through it ----------------------------------------------------------- */
 
 enum { TALK = 50000 };
 
@@ -124,19 +124,6 @@ static void farewell(struct record *rec)
 static char pattern(size_t at)
 {
 	return (char)((at * 2654435761U) >> 13);
-}
-
-static int call_port(const struct pl_port *port)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons((uint16_t)atoi(strchr(pl_port_name(port), ':') + 1));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		abort();
-	pl_set_nonblocking(fd);
-	return fd;
 }
 
 static void talk(unsigned seed)
@@ -156,7 +143,7 @@ static void talk(unsigned seed)
 	records.hooks.eof = farewell;
 	port = records_listen(&records, pl_world_reactor(w), "tcp:0:interface=127.0.0.1",
 	                      NULL);
-	fd = call_port(port);
+	fd = loopback_connect(pl_port_name(port));
 	mood = seed;
 	for (int turns = 0; n != 0; turns++) {
 		assert_in_range(turns, 0, 200000);

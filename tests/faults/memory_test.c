@@ -5,10 +5,10 @@
  * left behind, and who comes afterwards is served.  Linked with --wrap for malloc, calloc,
  * realloc and strdup; nothing here allocates while one is to fail. */
 #include "cmocka_all.h"
+#include "loopback.h"
 #include "world.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #include <partyline/log.h>
 #include <partyline/transport_impl.h>
 
-/* --- allocations that fail ----------------------------------------------------------------- */
+/* --- allocations that fail ------------------------------------------------------- */
 
 static long until_failure; /* so many succeed, the next fails; below 0: all succeed */
 static bool failed;
@@ -62,7 +62,7 @@ char *__wrap_strdup(const char *text)
 	return fails_now() ? NULL : __real_strdup(text);
 }
 
-/* --- a protocol without memory of its own ----------------------------------------------------- */
+/* --- a protocol without memory of its own ---------------------------------------- */
 
 struct echo {
 	struct pl_protocol protocol;
@@ -144,7 +144,7 @@ static const struct pl_factory_ops caller_factory_ops = { .build_protocol = buil
 static struct pl_factory echo_factory = { &echo_factory_ops };
 static struct pl_factory caller_factory = { &caller_factory_ops };
 
-/* --- scenes ------------------------------------------------------------------------------------ */
+/* --- scenes ---------------------------------------------------------------------- */
 
 struct play {
 	const char *endpoint;
@@ -162,7 +162,7 @@ static void turns(struct play *p)
 static int call_port(struct play *p)
 {
 	const char *name = pl_port_name(p->port), *arg = strchr(name, ':') + 1;
-	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in in;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int datagrams = strncmp(name, "udp", 3) == 0, fd, got;
 
@@ -174,8 +174,7 @@ static int call_port(struct play *p)
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
 		got = connect(fd, (struct sockaddr *)&un, sizeof(un));
 	} else {
-		in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		in.sin_port = htons((uint16_t)atoi(arg));
+		in = loopback_address(name);
 		fd = socket(AF_INET, datagrams ? SOCK_DGRAM : SOCK_STREAM, 0);
 		got = connect(fd, (struct sockaddr *)&in, sizeof(in));
 	}
@@ -324,7 +323,7 @@ static void every_allocation_may_fail_on_unix(void **state)
 	fail_each_allocation_of(endpoint);
 }
 
-/* --- a write that finds no memory ---------------------------------------------------------------- */
+/* --- a write that finds no memory ------------------------------------------------ */
 
 static void out_of_memory_in_a_write_ends_that_connection_alone(void **state)
 {

@@ -104,7 +104,6 @@ static void key(struct typist *y, unsigned char byte, struct chunk_log *log)
 		if (status > 0)
 			enter(y, log);
 	}
-	check_screen(y);
 }
 
 static void feed(void *parser, const char *data, size_t len, struct chunk_log *log)
@@ -115,6 +114,7 @@ static void feed(void *parser, const char *data, size_t len, struct chunk_log *l
 		terminal_init(&y->screen, 80);
 	for (size_t i = 0; i < len; i++)
 		key(y, (unsigned char)data[i], log);
+	check_screen(y);
 	pl_linebuf_trim(&y->editor.line);
 }
 

@@ -54,7 +54,7 @@ static void add_entry(struct record *rec, const char *word)
 	e->from = e->to = rec->len;
 }
 
-/* --- calls up ----------------------------------------------------------------------- */
+/* --- calls up -------------------------------------------------------------------- */
 
 static struct record *enter(struct pl_protocol *p)
 {
@@ -233,7 +233,7 @@ refused:
 
 static const struct pl_factory_ops build_ops = { .build_protocol = build };
 
-/* --- the log ------------------------------------------------------------------------- */
+/* --- the log --------------------------------------------------------------------- */
 
 static void print_data(FILE *out, const char *data, size_t len)
 {
@@ -294,7 +294,7 @@ void record_forget_data(struct record *rec)
 	rec->len = 0;
 }
 
-/* --- a factory's records ----------------------------------------------------------------- */
+/* --- a factory's records --------------------------------------------------------- */
 
 void records_init(struct records *rs, struct records *watch)
 {
@@ -351,7 +351,7 @@ void records_check(const struct records *rs)
 	assert_string_equal(rs->broken, "");
 }
 
-/* --- calls down --------------------------------------------------------------------------- */
+/* --- calls down ------------------------------------------------------------------ */
 
 void record_write(struct record *rec, const char *data, size_t len)
 {

@@ -35,7 +35,7 @@ static void give_up(const char *what)
 	abort();
 }
 
-/* --- the platform -------------------------------------------------------------------- */
+/* --- the platform ---------------------------------------------------------------- */
 
 static uint64_t fake_now(void *ctx)
 {
@@ -89,7 +89,7 @@ static int fake_submit(void *ctx, struct pl_job *job)
 	return 0;
 }
 
-/* --- the world ------------------------------------------------------------------------ */
+/* --- the world ------------------------------------------------------------------- */
 
 struct pl_world *pl_world_create(uint64_t seed)
 {
@@ -179,7 +179,7 @@ int open_descriptors(void)
 	return count;
 }
 
-/* --- people --------------------------------------------------------------------------- */
+/* --- people ---------------------------------------------------------------------- */
 
 struct pl_mem_user {
 	struct pl_protocol protocol;

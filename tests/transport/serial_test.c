@@ -12,6 +12,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static struct records people;
 static struct usbtree tree;
 static struct pl_serial_roots roots;
 static char device[PATH_MAX]; /* a link, as in /dev/serial/by-id */
-static int descriptors;
+static int descriptors, threads_before;
 
 /* A pty: the cable's other end, and our own hold on the tty. */
 struct cable {
@@ -180,6 +181,37 @@ static int tear_down(void **state)
 	records_check(&people);
 	records_finish(&people);
 	assert_int_equal(open_descriptors(), descriptors);
+	return 0;
+}
+
+static int threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* A sanitizer's own thread comes with the first of ours, and stays. */
+static int count_threads(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	if (pthread_create(&thread, NULL, do_nothing, NULL) != 0)
+		return -1;
+	pthread_join(thread, NULL);
+	threads_before = threads();
 	return 0;
 }
 
@@ -1286,33 +1318,18 @@ static struct pl_port *listen_in_earnest(struct pl_reactor *r, const char *optio
 	return records_listen(&people, r, text, &err);
 }
 
-static int threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	int n = 0;
-
-	if (!dir)
-		return -1;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* What is left to its thread may outlive the reactor a little; it is done when the thread
  * has gone.  A test must not end before: its pty would be somebody else's by then. */
-static bool is_given_back(const struct cable *c, int threads_before)
+static bool is_given_back(const struct cable *c)
 {
-	for (int i = 0; i < PATIENCE_MS && threads() != threads_before; i++)
+	for (int i = 0; i < PATIENCE_MS && threads() > threads_before; i++)
 		poll(NULL, 0, 1);
-	return threads() == threads_before && !is_open(c);
+	return threads() <= threads_before && !is_open(c);
 }
 
 static void a_line_opens_and_closes_on_its_thread(void **state)
 {
 	struct pl_reactor *r = pl_reactor_create(NULL);
-	const int before = threads();
-
 	(void)state;
 	assert_non_null(r);
 	plug(&cable);
@@ -1320,14 +1337,12 @@ static void a_line_opens_and_closes_on_its_thread(void **state)
 	assert_false(is_open(&cable));
 	assert_true(turn_until(r, is_invited, &cable));
 	pl_reactor_destroy(r);
-	assert_true(is_given_back(&cable, before));
+	assert_true(is_given_back(&cable));
 }
 
 static void unplugged_and_back_in_earnest(void **state)
 {
 	struct pl_reactor *r = pl_reactor_create(NULL);
-	const int before = threads();
-
 	(void)state;
 	assert_non_null(r);
 	plug(&cable);
@@ -1338,13 +1353,11 @@ static void unplugged_and_back_in_earnest(void **state)
 	plug(&cable);
 	assert_true(turn_until(r, somebody_is_there, NULL));
 	pl_reactor_destroy(r);
-	assert_true(is_given_back(&cable, before));
+	assert_true(is_given_back(&cable));
 }
 
 static void stopping_while_the_thread_opens_leaves_nothing_open(void **state)
 {
-	const int before = threads();
-
 	(void)state;
 	plug(&cable);
 	for (int i = 0; i < 50; i++) {
@@ -1360,7 +1373,7 @@ static void stopping_while_the_thread_opens_leaves_nothing_open(void **state)
 		for (int turns = 0; turns < i % 3; turns++)
 			pl_reactor_turn(r, 0);
 		pl_reactor_destroy(r);
-		assert_true(is_given_back(&cable, before));
+		assert_true(is_given_back(&cable));
 	}
 }
 
@@ -1422,5 +1435,5 @@ int main(void)
 		TEST(stopping_while_the_thread_opens_leaves_nothing_open),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, count_threads, NULL);
 }

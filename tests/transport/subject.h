@@ -38,6 +38,7 @@ struct bench {
 	struct pl_reactor *reactor;
 	struct records records; /* the near ends */
 	struct pl_port *port;   /* NULL when the check has stopped it */
+	char name[200];         /* the port's */
 	struct client *clients;
 	int descriptors; /* that were open before */
 

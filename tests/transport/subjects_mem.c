@@ -2,6 +2,7 @@
 #include "subject.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <partyline/transport_impl.h>
@@ -9,13 +10,13 @@
 static void prepare(struct bench *b)
 {
 	records_init(&b->far, &b->records);
-	strcpy(b->endpoint, "mem:wire");
+	snprintf(b->endpoint, sizeof(b->endpoint), "mem:wire");
 }
 
 static void cleanup(struct bench *b)
 {
 	if (b->far.broken[0] != '\0' && b->records.broken[0] == '\0')
-		strcpy(b->records.broken, b->far.broken);
+		snprintf(b->records.broken, sizeof(b->records.broken), "%s", b->far.broken);
 	records_finish(&b->far);
 }
 

@@ -1,32 +1,29 @@
 /* subjects_tcp.c: the far end is a socket on loopback. */
+#include "loopback.h"
 #include "subject.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <partyline/transport_impl.h>
 
 static void prepare(struct bench *b)
 {
-	strcpy(b->endpoint, "tcp:0");
+	snprintf(b->endpoint, sizeof(b->endpoint), "tcp:0");
 }
 
 static int tcp_connect(struct client *c)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
+	const struct sockaddr_in to = loopback_address(c->bench->name);
 	int small = 4096;
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons((uint16_t)atoi(pl_port_name(c->bench->port) + strlen("tcp:")));
 	c->fd = socket(AF_INET, SOCK_STREAM, 0);
 	/* So that not to read is soon felt at the near end. */
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	pl_set_nonblocking(c->fd);
-	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+	if (connect(c->fd, (const struct sockaddr *)&to, sizeof(to)) < 0 &&
+	    errno != EINPROGRESS)
 		return -errno;
 	return 0;
 }

@@ -1,10 +1,9 @@
 /* subjects_udp.c: the far end is a datagram socket on loopback. */
+#include "loopback.h"
 #include "subject.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include <partyline/transport_impl.h>
@@ -33,18 +32,16 @@ static const struct exception excepted[] = {
 
 static void prepare(struct bench *b)
 {
-	strcpy(b->endpoint, "udp:0");
+	snprintf(b->endpoint, sizeof(b->endpoint), "udp:0");
 }
 
 static int udp_connect(struct client *c)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
+	const struct sockaddr_in to = loopback_address(c->bench->name);
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons((uint16_t)atoi(pl_port_name(c->bench->port) + strlen("udp:")));
 	c->fd = socket(AF_INET, SOCK_DGRAM, 0);
 	pl_set_nonblocking(c->fd);
-	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+	if (connect(c->fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return -errno;
 	/* An empty line joins and says nothing. */
 	return send(c->fd, "\n", 1, MSG_NOSIGNAL) < 0 ? -errno : 0;

@@ -32,7 +32,7 @@ static int setup(void **state)
 	p->world = pl_world_create(1);
 	p->reactor = pl_world_reactor(p->world);
 	records_init(&p->records, NULL);
-	strcpy(p->directory, "/tmp/partyline.XXXXXX");
+	snprintf(p->directory, sizeof(p->directory), "/tmp/partyline.XXXXXX");
 	if (!mkdtemp(p->directory))
 		return -1;
 	snprintf(p->path, sizeof(p->path), "%s/door", p->directory);
