@@ -198,7 +198,8 @@ int main(int argc, char **argv)
 		case 'h':
 			return print_help();
 		default:
-			return wrong_usage("unknown, or lacks its value: ", argv[optind - 1]);
+			return wrong_usage("unknown, or lacks its value: ",
+			                   argv[optind - 1]);
 		}
 	}
 	set.endpoints = (const char *const *)argv + optind;

@@ -62,7 +62,8 @@ static void mem_kick(struct pl_transport *t)
 		size_t n = piece.iov_len;
 
 		if (!to || to->ending) {
-			pl_transport_mute(t); /* his end is in our inbox, behind his last words */
+			pl_transport_mute(
+				t); /* his end is in our inbox, behind his last words */
 			return;
 		}
 		if (to->len >= to->capacity)
@@ -128,7 +129,7 @@ static void deliver(struct mem_end *e)
 			return;
 		}
 		e->ended = true;
-		pl_transport_event(t, &(struct pl_event){.type = PL_EVENT_EOF});
+		pl_transport_event(t, &(struct pl_event){ .type = PL_EVENT_EOF });
 	}
 }
 
@@ -247,7 +248,8 @@ static void mem_port_destroy(struct pl_port *p)
 	free(p);
 }
 
-static const struct pl_port_ops mem_port_ops = {.stop = mem_stop, .destroy = mem_port_destroy};
+static const struct pl_port_ops mem_port_ops = { .stop = mem_stop,
+	                                         .destroy = mem_port_destroy };
 
 static int mem_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_factory *f,
                       struct pl_port **out, struct pl_error *err)
@@ -256,7 +258,8 @@ static int mem_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 	struct pl_port *port;
 
 	if (pl_port_find(r, "mem", name))
-		return pl_fail(err, -EADDRINUSE, "%s: the name is in use", pl_endpoint_text(ep));
+		return pl_fail(err, -EADDRINUSE, "%s: the name is in use",
+		               pl_endpoint_text(ep));
 	port = malloc(sizeof *port);
 	if (!port)
 		return pl_fail(err, -ENOMEM, "%s: out of memory", pl_endpoint_text(ep));

@@ -53,7 +53,8 @@ static void close_line(struct pty_port *port)
 	char target[sizeof port->slave];
 	const ssize_t n = readlink(path, target, sizeof target);
 
-	if (n > 0 && (size_t)n == strlen(port->slave) && memcmp(target, port->slave, (size_t)n) == 0)
+	if (n > 0 && (size_t)n == strlen(port->slave) &&
+	    memcmp(target, port->slave, (size_t)n) == 0)
 		unlink(path);
 	pl_tty_close(&port->tty);
 	pl_timer_cancel(&port->look);
@@ -68,7 +69,7 @@ static void look_later(struct pty_port *port)
 static void on_look(struct pl_timer *t)
 {
 	struct pty_port *port = pl_container_of(t, struct pty_port, look);
-	struct pollfd p = {.fd = port->master, .events = POLLIN};
+	struct pollfd p = { .fd = port->master, .events = POLLIN };
 
 	if (poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP) &&
 	    pl_tty_open(&port->tty, port->master) == 0)
@@ -138,7 +139,8 @@ static void pty_port_destroy(struct pl_port *p)
 	free(port_of(p));
 }
 
-static const struct pl_port_ops pty_port_ops = {.stop = pty_stop, .destroy = pty_port_destroy};
+static const struct pl_port_ops pty_port_ops = { .stop = pty_stop,
+	                                         .destroy = pty_port_destroy };
 
 /* A link whose terminal has gone was left by a server that was killed. */
 static int clear_path(const char *text, const char *path, struct pl_error *err)
@@ -148,11 +150,12 @@ static int clear_path(const char *text, const char *path, struct pl_error *err)
 	if (lstat(path, &st) < 0)
 		return 0; /* nothing there; symlink() tells of anything else */
 	if (!S_ISLNK(st.st_mode))
-		return pl_fail(err, -EEXIST, "%s: %s exists and is not a link to a terminal", text,
-		               path);
+		return pl_fail(err, -EEXIST,
+		               "%s: %s exists and is not a link to a terminal", text, path);
 	if (stat(path, &st) == 0)
-		return pl_fail(err, -EADDRINUSE, "%s: %s leads to a terminal; if no server uses it, remove it", text,
-		               path);
+		return pl_fail(err, -EADDRINUSE,
+		               "%s: %s leads to a terminal; if no server uses it, remove it",
+		               text, path);
 	unlink(path);
 	return 0;
 }
@@ -171,14 +174,16 @@ static int prepare_slave(const struct pl_endpoint *ep, int fd, struct pl_error *
 	if (mode_text) {
 		mode = strtoul(mode_text, &end, 8);
 		if (*mode_text < '0' || *mode_text > '7' || *end || mode > 0777)
-			return pl_fail(err, -EINVAL, "%s: mode must be 0..777, in octal", text);
+			return pl_fail(err, -EINVAL, "%s: mode must be 0..777, in octal",
+			               text);
 	}
 	if (group_name && !group)
 		return pl_fail(err, -EINVAL, "%s: there is no group %s", text, group_name);
 	if (tcgetattr(fd, &tio) < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
 	cfmakeraw(&tio);
-	if (tcsetattr(fd, TCSANOW, &tio) < 0 || (group && fchown(fd, (uid_t)-1, group->gr_gid) < 0) ||
+	if (tcsetattr(fd, TCSANOW, &tio) < 0 ||
+	    (group && fchown(fd, (uid_t)-1, group->gr_gid) < 0) ||
 	    fchmod(fd, (mode_t)mode) < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
 	return 0;
@@ -214,7 +219,8 @@ static int open_line(struct pty_port *port, struct pl_error *err)
 	int slave = -1, code = open_pair(port, &slave);
 
 	if (code)
-		return pl_fail(err, code, "%s: no pseudo-terminal: %s", text, strerror(-code));
+		return pl_fail(err, code, "%s: no pseudo-terminal: %s", text,
+		               strerror(-code));
 	code = prepare_slave(ep, slave, err);
 	close(slave);
 	if (!code)
@@ -257,7 +263,8 @@ static int pty_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 	int code;
 
 	if (!*pl_endpoint_arg(ep))
-		return pl_fail(err, -EINVAL, "%s: the path of the line is missing, as in pty:line.tty",
+		return pl_fail(err, -EINVAL,
+		               "%s: the path of the line is missing, as in pty:line.tty",
 		               pl_endpoint_text(ep));
 	port = calloc(1, sizeof *port);
 	if (!port)

@@ -29,7 +29,8 @@ static struct pl_reactor *reactor_of(const struct pl_serial_line *line)
 /* Open, and if carrier=yes there is somebody to hear us. */
 static bool is_up(const struct pl_serial_line *line)
 {
-	return pl_tty_is_open(&line->tty) && (line->carrier || !line->serial->settings.carrier);
+	return pl_tty_is_open(&line->tty) &&
+	       (line->carrier || !line->serial->settings.carrier);
 }
 
 /* --- the end of a device, and of a line ------------------------------------------------------ */
@@ -80,7 +81,8 @@ void pl_serial_line_remove(struct pl_serial_line *line)
 
 static void try_again(struct pl_serial_line *line, int code)
 {
-	const uint64_t missing_ms = pl_reactor_now(reactor_of(line)) - line->missing_since_ms;
+	const uint64_t missing_ms =
+		pl_reactor_now(reactor_of(line)) - line->missing_since_ms;
 	const bool slow = code == -EBUSY || missing_ms >= SLOW_AFTER_MS;
 
 	pl_call_later(reactor_of(line), &line->timer, slow ? SLOW_RETRY_MS : RETRY_MS);
@@ -252,8 +254,8 @@ int pl_serial_line_add(struct pl_serial *serial, const char *where)
 	line->where = strdup(where);
 	line->worker = pl_worker_create(serial->port.reactor, 1);
 	if (!line->where || !line->worker ||
-	    pl_tty_init(&line->tty, &tty_ops, &serial->port,
-	                serial->settings.baudrate, NULL) < 0) {
+	    pl_tty_init(&line->tty, &tty_ops, &serial->port, serial->settings.baudrate,
+	                NULL) < 0) {
 		pl_worker_destroy(line->worker);
 		free(line->where);
 		free(line);

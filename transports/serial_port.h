@@ -123,7 +123,7 @@ struct pl_serial {
 	struct pl_port port;
 	const struct pl_serial_roots *roots;
 	struct pl_serial_settings settings;
-	struct pl_timer scan;  /* serial:auto */
+	struct pl_timer scan; /* serial:auto */
 	struct pl_serial_line *lines;
 	bool stopping; /* the last line releases the port */
 };

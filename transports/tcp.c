@@ -50,7 +50,8 @@ static void set_options(int fd)
 static void accepted(struct tcp_port *port, int fd, const struct sockaddr *from)
 {
 	char name[PL_ADDRESS_TEXT], address[PL_ADDRESS_TEXT];
-	struct pl_stream *s = pl_stream_create(port->port.reactor, "tcp", fd, port->port.endpoint);
+	struct pl_stream *s =
+		pl_stream_create(port->port.reactor, "tcp", fd, port->port.endpoint);
 
 	if (!s)
 		return; /* out of memory refuses one connection */
@@ -90,13 +91,13 @@ static void tcp_destroy(struct pl_port *p)
 	free(port_of(p));
 }
 
-static const struct pl_port_ops tcp_port_ops = {.stop = tcp_stop, .destroy = tcp_destroy};
+static const struct pl_port_ops tcp_port_ops = { .stop = tcp_stop, .destroy = tcp_destroy };
 
 /* Takes over the bound sockets. */
 static int start_accepting(struct tcp_port *port, const int *fds, size_t n, long backlog,
                            struct pl_error *err)
 {
-	static pl_accepted_fn *const accepted_fns[] = {accepted_first, accepted_second};
+	static pl_accepted_fn *const accepted_fns[] = { accepted_first, accepted_second };
 	int code = 0;
 
 	for (size_t i = 0; i < n && i < PL_ADDRESS_LIST; i++) {

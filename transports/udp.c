@@ -508,7 +508,8 @@ static int open_sockets(struct udp_port *port, const struct pl_endpoint *ep,
 			code = pl_watch_set(port->port.reactor, &s->watch, PL_READ);
 	}
 	if (n > 0 && !code)
-		code = pl_address_describe(&port->port, "nc -u", "then Enter", port->number);
+		code = pl_address_describe(&port->port, "nc -u", "then Enter",
+		                           port->number);
 	if (code)
 		pl_fail(err, code, "%s: out of memory", pl_endpoint_text(ep));
 	return n < 0 ? n : code;

@@ -36,7 +36,8 @@ static int peer_uid(int fd, unsigned long *uid)
 		return -errno;
 	*uid = cred.uid;
 	return 0;
-#elif defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__APPLE__)
+#elif defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || \
+	defined(__APPLE__)
 	uid_t user;
 	gid_t group;
 
@@ -97,7 +98,8 @@ static void unix_destroy(struct pl_port *p)
 	free(port_of(p));
 }
 
-static const struct pl_port_ops unix_port_ops = {.stop = unix_stop, .destroy = unix_destroy};
+static const struct pl_port_ops unix_port_ops = { .stop = unix_stop,
+	                                          .destroy = unix_destroy };
 
 /* Makes way for a new socket where a dead server left one. */
 static int clear_path(const char *text, const struct sockaddr_un *address,
@@ -110,14 +112,17 @@ static int clear_path(const char *text, const struct sockaddr_un *address,
 	if (lstat(path, &st) < 0)
 		return 0; /* nothing there; bind() tells of anything else */
 	if (!S_ISSOCK(st.st_mode))
-		return pl_fail(err, -EEXIST, "%s: %s exists and is not a socket", text, path);
+		return pl_fail(err, -EEXIST, "%s: %s exists and is not a socket", text,
+		               path);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
-	code = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+	code = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno
+	                                                                          : 0;
 	close(fd);
 	if (code != ECONNREFUSED)
-		return pl_fail(err, -EADDRINUSE, "%s: somebody is listening there already", text);
+		return pl_fail(err, -EADDRINUSE,
+		               "%s: somebody is listening there already", text);
 	unlink(path);
 	return 0;
 }
@@ -138,7 +143,8 @@ static int open_socket(struct unix_port *port, mode_t mode)
 		close(fd);
 		return code;
 	}
-	if (chmod(path, mode) < 0 || lstat(path, &port->file) < 0 || listen(fd, SOMAXCONN) < 0) {
+	if (chmod(path, mode) < 0 || lstat(path, &port->file) < 0 ||
+	    listen(fd, SOMAXCONN) < 0) {
 		code = -errno;
 		unlink(path);
 		close(fd);
@@ -181,7 +187,8 @@ static int start(struct unix_port *port, struct pl_error *err)
 	code = pl_acceptor_start(&port->acceptor, port->port.reactor, fd, accepted);
 	snprintf(command, sizeof command, "nc -U %s", port->address.sun_path);
 	if (!code)
-		code = pl_port_describe(&port->port, text, port->address.sun_path, command, "");
+		code = pl_port_describe(&port->port, text, port->address.sun_path,
+		                        command, "");
 	if (!code)
 		return 0;
 	pl_acceptor_stop(&port->acceptor);

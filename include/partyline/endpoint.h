@@ -21,8 +21,8 @@ struct pl_reactor;
 /* Starts to take connections for f.  Protocols are built from the next turn on.  NULL on
  * failure, with a sentence in *err.  The port belongs to the reactor: it is stopped with
  * pl_port_stop() or by pl_reactor_destroy(). */
-struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint, struct pl_factory *f,
-                          struct pl_error *err);
+struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint,
+                          struct pl_factory *f, struct pl_error *err);
 
 /* "tcp:40231:interface=127.0.0.1": what pl_listen() would take to listen there again,
  * with the number that port 0 became.  Lives as long as the port. */
@@ -52,7 +52,8 @@ int pl_listen_all(struct pl_reactor *r, const char *prog, struct pl_factory *f,
 /* Prints a ready line per port to stdout and runs the reactor until SIGINT or SIGTERM;
  * then calls f->ops->stopping, stops the ports, loses every connection and waits for
  * them, 2.5 s at most (a second signal: not at all).  0 or a negative errno. */
-int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports, size_t n);
+int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports,
+             size_t n);
 
 /* A whole program around a factory: the arguments are endpoints (or --help).  Returns
  * what main() should: 0, 1 when an endpoint could not be opened, 2 for wrong usage. */

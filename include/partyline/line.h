@@ -54,8 +54,8 @@ struct pl_line_factory {
 	size_t size;
 };
 
-void pl_line_factory_init(struct pl_line_factory *f, const struct pl_line_receiver_ops *ops,
-                          size_t size);
+void pl_line_factory_init(struct pl_line_factory *f,
+                          const struct pl_line_receiver_ops *ops, size_t size);
 
 /* One line to this one person, without terminator; the wire's own line end is added.
  * Line ends inside make it several lines, one at its end adds none.  Text from others

@@ -87,14 +87,16 @@ struct pl_protocol {
 
 struct pl_factory_ops {
 	/* NULL refuses the connection (out of memory is a reason). */
-	struct pl_protocol *(*build_protocol)(struct pl_factory *f, const struct pl_peer *peer);
+	struct pl_protocol *(*build_protocol)(struct pl_factory *f,
+	                                      const struct pl_peer *peer);
 	/* The endpoint keys that this factory understands, "[:nick=NAME][:room=ROOM]";
 	 * PL_LINE_USAGE of line.h first where its protocols are line receivers; or NULL. */
 	const char *usage;
 	/* Optional: are the values of those keys right?  Called by pl_listen with a peer of
 	 * which only pl_peer_option() is of use; 0, or a negative errno with a sentence, in
 	 * front of which the endpoint is put. */
-	int (*check)(struct pl_factory *f, const struct pl_peer *peer, struct pl_error *err);
+	int (*check)(struct pl_factory *f, const struct pl_peer *peer,
+	             struct pl_error *err);
 	/* Optional: the program is about to end every connection; say goodbye. */
 	void (*stopping)(struct pl_factory *f);
 };

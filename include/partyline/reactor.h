@@ -69,8 +69,8 @@ int pl_reactor_turn(struct pl_reactor *r, int max_wait_ms);
  * handler; before pl_reactor_run() it makes that return at once. */
 void pl_reactor_stop(struct pl_reactor *r);
 
-uint64_t pl_reactor_now(const struct pl_reactor *r);  /* monotonic ms, of this turn */
-int64_t pl_reactor_wall(const struct pl_reactor *r);  /* ms since 1970, asked for now */
+uint64_t pl_reactor_now(const struct pl_reactor *r); /* monotonic ms, of this turn */
+int64_t pl_reactor_wall(const struct pl_reactor *r); /* ms since 1970, asked for now */
 void pl_reactor_random(struct pl_reactor *r, void *buf, size_t len);
 
 /* Limits per watch and turn, so that nobody starves. */

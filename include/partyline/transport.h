@@ -53,9 +53,10 @@ void pl_set_marks(struct pl_transport *t, const struct pl_marks *m);
  * at most max_bytes in at most n pieces and returns the number of pieces; on transports
  * of datagrams the pieces of one gather() are whole units and make one datagram. */
 struct pl_source {
-	size_t (*gather)(struct pl_source *s, struct iovec *iov, size_t n, size_t max_bytes);
+	size_t (*gather)(struct pl_source *s, struct iovec *iov, size_t n,
+	                 size_t max_bytes);
 	void (*sent)(struct pl_source *s, size_t bytes); /* so many of the first are gone */
-	size_t (*pending)(const struct pl_source *s);    /* counted by pl_queued, marks, age */
+	size_t (*pending)(const struct pl_source *s); /* counted by pl_queued, marks, age */
 };
 
 /* The source is kept until connection_lost or until another (or NULL) is set. */

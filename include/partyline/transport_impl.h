@@ -37,7 +37,7 @@ struct pl_transport_ops {
 	 * when there is room. */
 	void (*kick)(struct pl_transport *t);
 	void (*set_reading)(struct pl_transport *t, bool on);
-	void (*close)(struct pl_transport *t);   /* give the descriptor back; no calls up */
+	void (*close)(struct pl_transport *t); /* give the descriptor back; no calls up */
 	void (*destroy)(struct pl_transport *t); /* last call: free the memory */
 	/* Optional; 0 or a negative errno (-ENOTSUP for what it does not know). */
 	int (*control)(struct pl_transport *t, unsigned op, void *arg);
@@ -193,13 +193,13 @@ int pl_endpoint_choice(const struct pl_endpoint *ep, const char *key, const char
 
 /* ARG as a number, with the sentence "udp:99999: port must be 0..65535" for `what` =
  * "port" when it is not. */
-int pl_endpoint_arg_int(const struct pl_endpoint *ep, const char *what, long min, long max,
-                        long *value, struct pl_error *err);
+int pl_endpoint_arg_int(const struct pl_endpoint *ep, const char *what, long min,
+                        long max, long *value, struct pl_error *err);
 
 struct pl_backend {
 	const char *type;
 	const char *usage; /* "tcp:PORT[:interface=ADDR][:backlog=N]": shape, keys, --help */
-	const char *help;  /* one line for a person; NULL: of no use on a command line */
+	const char *help; /* one line for a person; NULL: of no use on a command line */
 	int (*listen)(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_factory *f,
 	              struct pl_port **port, struct pl_error *err);
 };
@@ -263,7 +263,7 @@ struct pl_getty {
 #define PL_GETTY_USAGE "[:join=enter|open]"
 int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops, struct pl_reactor *r,
                   const struct pl_endpoint *ep, struct pl_error *err);
-void pl_getty_start(struct pl_getty *g);  /* the line is open and nobody is there: invite */
+void pl_getty_start(struct pl_getty *g); /* the line is open and nobody is there: invite */
 void pl_getty_input(struct pl_getty *g, const char *data, size_t len);
 void pl_getty_cancel(struct pl_getty *g); /* the line is gone */
 

@@ -98,10 +98,12 @@ static int take_options(struct pl_endpoint *ep, const char *s, char *out,
 		out += key_len;
 		o->value = out;
 		if (pl_endpoint_str(ep, o->key))
-			return pl_fail(err, -EINVAL, "%s: %s is given twice", ep->text, o->key);
+			return pl_fail(err, -EINVAL, "%s: %s is given twice", ep->text,
+			               o->key);
 		s = take_value(s + key_len, &out);
 		if (!s)
-			return pl_fail(err, -EINVAL, "%s: %s: a [ without ], or a \\ at the end",
+			return pl_fail(err, -EINVAL,
+			               "%s: %s: a [ without ], or a \\ at the end",
 			               ep->text, o->key);
 		ep->options_len++;
 	}
@@ -116,8 +118,8 @@ struct pl_endpoint *pl_endpoint_parse(const char *text, struct pl_error *err)
 	char *copy, *out;
 
 	if (!colon || colon == text) {
-		pl_fail(err, -EINVAL, "%s: an endpoint is TYPE:ARG[:KEY=VALUE]..., as in tcp:1234",
-		        text);
+		pl_fail(err, -EINVAL,
+		        "%s: an endpoint is TYPE:ARG[:KEY=VALUE]..., as in tcp:1234", text);
 		return NULL;
 	}
 	/* Cut up it is never longer than as written: each colon makes room for a NUL. */
@@ -191,8 +193,10 @@ static int parse_int(const struct pl_endpoint *ep, const char *what, const char 
 	const long n = strtol(text, &end, 10);
 
 	/* strtol takes blanks and a plus sign; a number here is digits. */
-	if ((*text != '-' && (*text < '0' || *text > '9')) || *end || errno || n < min || n > max)
-		return pl_fail(err, -EINVAL, "%s: %s must be %ld..%ld", ep->text, what, min, max);
+	if ((*text != '-' && (*text < '0' || *text > '9')) || *end || errno || n < min ||
+	    n > max)
+		return pl_fail(err, -EINVAL, "%s: %s must be %ld..%ld", ep->text, what,
+		               min, max);
 	*value = n;
 	return 0;
 }
@@ -208,8 +212,8 @@ int pl_endpoint_int(const struct pl_endpoint *ep, const char *key, long min, lon
 	return 0;
 }
 
-int pl_endpoint_arg_int(const struct pl_endpoint *ep, const char *what, long min, long max,
-                        long *value, struct pl_error *err)
+int pl_endpoint_arg_int(const struct pl_endpoint *ep, const char *what, long min,
+                        long max, long *value, struct pl_error *err)
 {
 	return parse_int(ep, what, ep->arg, min, max, value, err);
 }
@@ -237,7 +241,8 @@ int pl_endpoint_choice(const struct pl_endpoint *ep, const char *key, const char
 	const int place = text ? find_choice(choices, text) : fallback;
 
 	if (place < 0)
-		return pl_fail(err, -EINVAL, "%s: %s must be one of %s", ep->text, key, choices);
+		return pl_fail(err, -EINVAL, "%s: %s must be one of %s", ep->text, key,
+		               choices);
 	*value = place;
 	return 0;
 }
@@ -246,7 +251,8 @@ int pl_endpoint_bool(const struct pl_endpoint *ep, const char *key, bool fallbac
                      bool *value, struct pl_error *err)
 {
 	const char *text = pl_endpoint_str(ep, key);
-	const int place = text ? find_choice("no|yes|off|on|false|true|0|1", text) : fallback;
+	const int place =
+		text ? find_choice("no|yes|off|on|false|true|0|1", text) : fallback;
 
 	if (place < 0)
 		return pl_fail(err, -EINVAL, "%s: %s must be yes or no", ep->text, key);
@@ -258,8 +264,8 @@ int pl_endpoint_bool(const struct pl_endpoint *ep, const char *key, bool fallbac
 
 /* Calls found(arg, key, len) for each `:key=` of a usage string until it returns true.
  * What stands behind the `=`, up to the `]`, follows key in the same string. */
-static bool each_key(const char *usage, bool (*found)(void *arg, const char *key, size_t len),
-                     void *arg)
+static bool each_key(const char *usage,
+                     bool (*found)(void *arg, const char *key, size_t len), void *arg)
 {
 	for (const char *s = usage; s && *s; s++) {
 		const size_t n = *s == ':' ? key_at(s + 1) : 0;
@@ -314,8 +320,8 @@ static bool add_to_list(void *arg, const char *key, size_t len)
 	struct list *l = arg;
 
 	if (l->len + len + 3 < sizeof l->text)
-		l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len, "%s%.*s",
-		                           l->len ? ", " : "", (int)len, key);
+		l->len += (size_t)snprintf(l->text + l->len, sizeof l->text - l->len,
+		                           "%s%.*s", l->len ? ", " : "", (int)len, key);
 	return false;
 }
 
@@ -323,11 +329,12 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
                       const struct pl_factory *f, struct pl_error *err)
 {
 	for (size_t i = 0; i < ep->options_len; i++) {
-		struct wanted w = {.key = ep->options[i].key};
-		struct list accepted = {.len = 0};
+		struct wanted w = { .key = ep->options[i].key };
+		struct list accepted = { .len = 0 };
 		int code;
 
-		if (each_key(b->usage, is_wanted, &w) || each_key(f->ops->usage, is_wanted, &w)) {
+		if (each_key(b->usage, is_wanted, &w) ||
+		    each_key(f->ops->usage, is_wanted, &w)) {
 			code = check_value(ep, &ep->options[i], w.values, err);
 			if (code)
 				return code;
@@ -335,8 +342,8 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
 		}
 		each_key(b->usage, add_to_list, &accepted);
 		each_key(f->ops->usage, add_to_list, &accepted);
-		return pl_fail(err, -EINVAL, "%s: there is no %s=; there is %s", ep->text, w.key,
-		               accepted.len ? accepted.text : "none at all");
+		return pl_fail(err, -EINVAL, "%s: there is no %s=; there is %s", ep->text,
+		               w.key, accepted.len ? accepted.text : "none at all");
 	}
 	return 0;
 }
@@ -344,14 +351,15 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
 static const struct pl_backend *find_backend(const struct pl_endpoint *ep,
                                              struct pl_error *err)
 {
-	struct list types = {.len = 0};
+	struct list types = { .len = 0 };
 
 	for (size_t i = 0; pl_backends[i]; i++) {
 		if (strcmp(pl_backends[i]->type, ep->type) == 0)
 			return pl_backends[i];
 		add_to_list(&types, pl_backends[i]->type, strlen(pl_backends[i]->type));
 	}
-	pl_fail(err, -EINVAL, "%s: there is no '%s'; there is %s", ep->text, ep->type, types.text);
+	pl_fail(err, -EINVAL, "%s: there is no '%s'; there is %s", ep->text, ep->type,
+	        types.text);
 	return NULL;
 }
 
@@ -394,15 +402,15 @@ void pl_print_endpoint_usage(const struct pl_factory *f)
 static int check_with_factory(struct pl_endpoint *ep, struct pl_factory *f,
                               struct pl_error *err)
 {
-	const struct pl_peer nobody = {.type = ep->type, .name = "", .endpoint = ep};
-	struct pl_error why = {.text = ""};
+	const struct pl_peer nobody = { .type = ep->type, .name = "", .endpoint = ep };
+	struct pl_error why = { .text = "" };
 	const int code = f->ops->check ? f->ops->check(f, &nobody, &why) : 0;
 
 	return code ? pl_fail(err, code, "%s: %s", ep->text, why.text) : 0;
 }
 
-struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint, struct pl_factory *f,
-                          struct pl_error *err)
+struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint,
+                          struct pl_factory *f, struct pl_error *err)
 {
 	struct pl_endpoint *ep = pl_endpoint_parse(endpoint, err);
 	const struct pl_backend *backend;
@@ -437,7 +445,7 @@ void pl_port_init(struct pl_port *p, const struct pl_port_ops *ops, struct pl_re
 		.factory = f,
 		.next = r->ports,
 		.link = &r->ports,
-		.ending = {.fn = on_ending},
+		.ending = { .fn = on_ending },
 	};
 	if (p->next)
 		p->next->link = &p->next;

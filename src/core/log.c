@@ -16,8 +16,8 @@
 
 #define LINE_MAX_BYTES 1024
 
-static const char *const names[] = {"error", "warning", "info", "debug"};
-static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"}; /* sd-daemon(3) */
+static const char *const names[] = { "error", "warning", "info", "debug" };
+static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" }; /* sd-daemon(3) */
 
 static atomic_int threshold = PL_LOG_INFO;
 

@@ -123,5 +123,5 @@ void pl_outq_drop(struct pl_outq *q, size_t bytes)
 void pl_outq_finish(struct pl_outq *q)
 {
 	free(q->data);
-	*q = (struct pl_outq){.data = NULL};
+	*q = (struct pl_outq){ .data = NULL };
 }

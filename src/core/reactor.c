@@ -48,7 +48,7 @@ static void on_signal(int signo)
 
 int pl_reactor_on_signal(struct pl_reactor *r, int signo, pl_signal_fn *fn, void *arg)
 {
-	struct sigaction act = {.sa_flags = SA_RESTART};
+	struct sigaction act = { .sa_flags = SA_RESTART };
 
 	if (signo <= 0 || signo >= SIGNALS_MAX)
 		return -EINVAL;
@@ -57,7 +57,7 @@ int pl_reactor_on_signal(struct pl_reactor *r, int signo, pl_signal_fn *fn, void
 		if (!r->signals)
 			return -ENOMEM;
 	}
-	r->signals[signo] = (struct pl_signal){fn, arg};
+	r->signals[signo] = (struct pl_signal){ fn, arg };
 	if (fn)
 		atomic_store(&signal_owner[signo], r);
 	act.sa_handler = fn ? on_signal : SIG_DFL;
@@ -126,7 +126,7 @@ static int open_wake_pipe(struct pl_reactor *r)
 		close(fds[1]);
 		return code;
 	}
-	r->wake = (struct pl_watch){.fn = on_wake, .fd = fds[0]};
+	r->wake = (struct pl_watch){ .fn = on_wake, .fd = fds[0] };
 	r->wake_fd = fds[1];
 	return 0;
 }
@@ -263,7 +263,8 @@ int pl_watch_set(struct pl_reactor *r, struct pl_watch *w, unsigned wants)
 	p->fd = wants ? w->fd : -1;
 	if (!wants)
 		p->revents = 0;
-	p->events = (short)((wants & PL_READ ? POLLIN : 0) | (wants & PL_WRITE ? POLLOUT : 0));
+	p->events =
+		(short)((wants & PL_READ ? POLLIN : 0) | (wants & PL_WRITE ? POLLOUT : 0));
 	return 0;
 }
 
@@ -273,7 +274,7 @@ void pl_watch_stop(struct pl_watch *w)
 
 	if (!r)
 		return;
-	r->fds[w->slot] = (struct pollfd){.fd = -1};
+	r->fds[w->slot] = (struct pollfd){ .fd = -1 };
 	r->slots[w->slot].next_hole = r->first_hole;
 	r->fds[w->slot].events = -1; /* marks the hole: see is_hole() */
 	r->first_hole = w->slot;

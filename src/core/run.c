@@ -53,7 +53,8 @@ static int widest(struct pl_port *const *ports, size_t n,
 
 static void print_ready_lines(struct pl_port *const *ports, size_t n)
 {
-	const int type = widest(ports, n, pl_port_type), place = widest(ports, n, pl_port_place);
+	const int type = widest(ports, n, pl_port_type),
+		  place = widest(ports, n, pl_port_place);
 
 	for (size_t i = 0; i < n; i++) {
 		const char *remark = pl_port_remark(ports[i]);
@@ -118,9 +119,10 @@ static void say_goodbye(struct pl_reactor *r, struct pl_factory *f, struct goodb
 	pl_abort_all(r, -ECANCELED);
 }
 
-int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports, size_t n)
+int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports,
+             size_t n)
 {
-	struct goodbye g = {.timer = {.fn = on_patience_over}};
+	struct goodbye g = { .timer = { .fn = on_patience_over } };
 	int code;
 
 	/* A terminal or a pipe that went away must not end the conversation. */
@@ -142,8 +144,9 @@ int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *
 static int usage(const char *prog, const struct pl_factory *f, bool asked)
 {
 	if (!asked) {
-		fprintf(stderr, "%s: which endpoints? For example: %s tcp:1234 (or --help)\n", prog,
-		        prog);
+		fprintf(stderr,
+		        "%s: which endpoints? For example: %s tcp:1234 (or --help)\n",
+		        prog, prog);
 		return 2;
 	}
 	printf("usage: %s ENDPOINT...\n", prog);

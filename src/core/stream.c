@@ -40,7 +40,7 @@ static void stream_kick(struct pl_transport *t)
 {
 	struct pl_stream *s = stream_of(t);
 	struct iovec iov[PIECES_A_WRITE];
-	struct msghdr msg = {.msg_iov = iov};
+	struct msghdr msg = { .msg_iov = iov };
 	size_t total = 0;
 
 	while (!s->wants_write) {
@@ -61,7 +61,8 @@ static void stream_kick(struct pl_transport *t)
 			continue;
 		if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
 			if (t->state == PL_TRANSPORT_OPEN)
-				pl_transport_mute(t); /* the read shows the end, behind the last words */
+				pl_transport_mute(
+					t); /* the read shows the end, behind the last words */
 			else
 				pl_transport_down(t, -errno);
 			return;
@@ -85,7 +86,7 @@ static void read_some(struct pl_stream *s)
 	if (n > 0) {
 		pl_transport_input(t, buffer, (size_t)n);
 	} else if (n == 0) {
-		pl_transport_event(t, &(struct pl_event){.type = PL_EVENT_EOF});
+		pl_transport_event(t, &(struct pl_event){ .type = PL_EVENT_EOF });
 		if (t->state != PL_TRANSPORT_CLOSED)
 			update_wants(s);
 	} else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
@@ -160,7 +161,7 @@ struct pl_stream *pl_stream_create(struct pl_reactor *r, const char *type, int f
 
 	if (!s)
 		goto close_fd;
-	*s = (struct pl_stream){.watch = {.fn = on_stream, .fd = fd}};
+	*s = (struct pl_stream){ .watch = { .fn = on_stream, .fd = fd } };
 	if (pl_watch_set(r, &s->watch, 0))
 		goto free_stream;
 	pl_transport_init(&s->transport, &stream_ops, r, ep);
@@ -199,7 +200,8 @@ static void on_rested(struct pl_timer *t)
  * sleep, and the person would look at nothing. */
 static void turn_one_away(struct pl_acceptor *a)
 {
-	static const char sentence[] = "-- too many people here, please try again later --\r\n";
+	static const char sentence[] =
+		"-- too many people here, please try again later --\r\n";
 	int fd;
 
 	if (a->spare_fd >= 0)
@@ -249,8 +251,8 @@ int pl_acceptor_start(struct pl_acceptor *a, struct pl_reactor *r, int fd,
 
 	*a = (struct pl_acceptor){
 		.accepted = accepted,
-		.watch = {.fn = on_acceptable, .fd = fd},
-		.rest = {.fn = on_rested},
+		.watch = { .fn = on_acceptable, .fd = fd },
+		.rest = { .fn = on_rested },
 	};
 	open_spare(a);
 	code = a->spare_fd < 0 ? -errno : pl_watch_set(r, &a->watch, PL_READ);

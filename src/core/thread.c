@@ -66,7 +66,8 @@ static void hand_over(struct pl_job *job)
 	if (job->abandoned)
 		job->discard(job);
 	else
-		pl_deferred_fire(&job->deferred, (struct pl_result){job->status, job, NULL});
+		pl_deferred_fire(&job->deferred,
+		                 (struct pl_result){ job->status, job, NULL });
 }
 
 struct pl_deferred *pl_defer_to_thread(struct pl_reactor *r, struct pl_worker *w,
@@ -279,7 +280,7 @@ int pl_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg)
 
 int pl_blocking_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg)
 {
-	struct pl_call call = {.fn = fn, .arg = arg, .blocking = true};
+	struct pl_call call = { .fn = fn, .arg = arg, .blocking = true };
 	int code;
 
 	pthread_mutex_init(&call.lock, NULL);

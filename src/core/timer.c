@@ -101,7 +101,8 @@ bool pl_timer_active(const struct pl_timer *t)
 
 uint64_t pl_timer_left_ms(const struct pl_timer *t)
 {
-	return t->reactor && t->due_ms > t->reactor->now_ms ? t->due_ms - t->reactor->now_ms : 0;
+	return t->reactor && t->due_ms > t->reactor->now_ms ? t->due_ms - t->reactor->now_ms
+	                                                    : 0;
 }
 
 int pl_timers_timeout(const struct pl_reactor *r)

@@ -86,7 +86,8 @@ void pl_out_sent(struct pl_transport *t, size_t bytes)
 
 static void send_now(struct pl_transport *t)
 {
-	if (t->state != PL_TRANSPORT_CLOSED && t->state != PL_TRANSPORT_OPENING && pl_queued(t))
+	if (t->state != PL_TRANSPORT_CLOSED && t->state != PL_TRANSPORT_OPENING &&
+	    pl_queued(t))
 		t->ops->kick(t);
 }
 
@@ -182,7 +183,8 @@ static void finish_closing(struct pl_transport *t)
 
 	if (t->half_closed)
 		return;
-	if (t->eof || !t->ops->control || t->ops->control(t, PL_CONTROL_HALF_CLOSE, NULL) < 0) {
+	if (t->eof || !t->ops->control ||
+	    t->ops->control(t, PL_CONTROL_HALF_CLOSE, NULL) < 0) {
 		pl_transport_down(t, 0);
 		return;
 	}
@@ -302,9 +304,9 @@ void pl_transport_init(struct pl_transport *t, const struct pl_transport_ops *op
 	*t = (struct pl_transport){
 		.ops = ops,
 		.reactor = r,
-		.peer = {.type = ops->type, .name = "", .endpoint = ep},
-		.flush = {.fn = on_flush},
-		.timer = {.fn = on_timer},
+		.peer = { .type = ops->type, .name = "", .endpoint = ep },
+		.flush = { .fn = on_flush },
+		.timer = { .fn = on_timer },
 		.marks = &pl_stream_marks,
 		.next = r->transports,
 		.link = &r->transports,

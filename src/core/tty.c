@@ -85,7 +85,8 @@ static void session_kick(struct pl_transport *t)
 	}
 	if (sent > 0) {
 		pl_out_sent(t, (size_t)sent);
-		s->free_us += (uint64_t)sent * BITS_A_BYTE * 1000000 / (uint64_t)s->tty->baud;
+		s->free_us +=
+			(uint64_t)sent * BITS_A_BYTE * 1000000 / (uint64_t)s->tty->baud;
 	}
 	s->blocked = sent < (ssize_t)asked;
 	update_wants(s->tty);
@@ -230,7 +231,7 @@ static void on_line(struct pl_watch *w, unsigned events)
 		tty->ops->hung_up(tty);
 }
 
-static const struct pl_getty_ops getty_ops = {.write = getty_write, .join = getty_join};
+static const struct pl_getty_ops getty_ops = { .write = getty_write, .join = getty_join };
 
 int pl_tty_init(struct pl_tty *tty, const struct pl_tty_ops *ops, struct pl_port *port,
                 long baud, struct pl_error *err)
@@ -239,7 +240,7 @@ int pl_tty_init(struct pl_tty *tty, const struct pl_tty_ops *ops, struct pl_port
 		.ops = ops,
 		.port = port,
 		.baud = baud,
-		.watch = {.fn = on_line, .fd = -1},
+		.watch = { .fn = on_line, .fd = -1 },
 	};
 	return pl_getty_init(&tty->getty, &getty_ops, port->reactor, port->endpoint, err);
 }

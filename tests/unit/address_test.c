@@ -313,7 +313,8 @@ static void a_port_is_described_so_that_it_can_be_joined_and_listened_on_again(v
 	check_description("udp:0:interface=[2001:db8::7]",
 	                  "udp:1234:interface=[2001:db8::7]", "[2001:db8::7]:1234",
 	                  "nc -u 2001:db8::7 1234", "then Enter");
-	check_description("udp:0:interface=*", "udp:1234:interface=*", "*:1234", NULL, "then Enter");
+	check_description("udp:0:interface=*", "udp:1234:interface=*", "*:1234", NULL,
+	                  "then Enter");
 }
 
 int main(void)
