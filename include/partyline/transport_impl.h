@@ -140,7 +140,7 @@ struct pl_port {
 	struct pl_factory *factory;
 	/* set by pl_port_describe() */
 	char *name, *place, *command, *remark;
-	/* private to src/core/endpoint.c: */
+	/* private to src/core/port.c: */
 	struct pl_port *next, **link;
 	struct pl_timer ending;
 	bool stopped;

@@ -25,6 +25,7 @@ struct pl_call; /* thread.c */
 struct pl_transport;
 struct pl_port;
 struct pl_outq;
+struct pl_endpoint;
 
 struct pl_reactor {
 	struct pl_platform os;
@@ -54,7 +55,7 @@ struct pl_reactor {
 	atomic_bool mail;
 	struct pl_worker *pool, *workers;
 
-	/* transport.c, endpoint.c */
+	/* transport.c, port.c */
 	struct pl_transport *transports;
 	size_t connections;
 	struct pl_port *ports;
@@ -78,7 +79,14 @@ void pl_threads_close(struct pl_reactor *r);  /* ... and no more */
 void pl_threads_finish(struct pl_reactor *r); /* all workers are let go */
 int pl_threads_submit(struct pl_job *job);    /* the platform without a submit */
 
-/* endpoint.c: stops every port, aborts every connection; false when none is left */
+/* endpoint.c, for port.c: the length of `word=` at s, or 0; the place of a word in
+ * "one|two|three", or -1; the option number i, false behind the last */
+size_t pl_endpoint_key_at(const char *s);
+int pl_endpoint_find_choice(const char *choices, const char *word);
+bool pl_endpoint_option(const struct pl_endpoint *ep, size_t i, const char **key,
+                        const char **value);
+
+/* port.c: stops every port, aborts every connection; false when none is left */
 bool pl_end_all(struct pl_reactor *r);
 
 /* outq.c: see struct pl_outq.  Units carry their length in front of them. */
