@@ -58,7 +58,8 @@ void pl_deferred_fire(struct pl_deferred *d, struct pl_result result);
 void pl_deferred_cancel(struct pl_deferred *d);
 
 /* The same, for whatever deferred this step waits for at the moment (a chain moves on);
- * nothing when it waits for none. */
+ * nothing when it waits for none.  Also from a step before it in a chain that is running:
+ * an owner of several steps cancels before it goes. */
 void pl_step_cancel(struct pl_step *step);
 
 PL_END_DECLS

@@ -13,7 +13,7 @@ void pl_deferred_init(struct pl_deferred *d, pl_cancel_fn *cancel)
 	d->cancel = cancel;
 }
 
-static void run_steps(struct pl_step *step, struct pl_result result);
+static void run_steps(struct pl_step *steps, struct pl_result result);
 
 /* A deferred whose result was taken waits for itself: nothing else could. */
 static bool is_spent(const struct pl_deferred *d)
@@ -54,22 +54,26 @@ static void wait_at(struct pl_deferred *d, struct pl_step *steps)
 		run_steps(steps, result);
 }
 
-static void run_steps(struct pl_step *step, struct pl_result result)
+/* The steps wait at a deferred of our own meanwhile: so one of them can cancel those
+ * behind it, as it could before. */
+static void run_steps(struct pl_step *steps, struct pl_result result)
 {
-	for (struct pl_step *s = step; s; s = s->next)
-		s->at = NULL;
-	while (step) {
-		pl_step_fn *fn = result.status < 0 ? step->on_failure : step->on_value;
-		struct pl_step *rest = step->next;
+	struct pl_deferred running = { .fired = true };
+	struct pl_step *step;
 
+	append(&running, steps);
+	while ((step = running.first)) {
+		pl_step_fn *fn = result.status < 0 ? step->on_failure : step->on_value;
+
+		running.first = step->next;
 		step->next = NULL;
+		step->at = NULL;
 		if (fn)
 			result = fn(step, result); /* may free the step */
-		if (rest && result.later) {
-			wait_at(result.later, rest);
+		if (running.first && result.later) {
+			wait_at(result.later, running.first);
 			return;
 		}
-		step = rest;
 	}
 }
 

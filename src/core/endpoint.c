@@ -44,7 +44,9 @@ size_t pl_endpoint_key_at(const char *s)
 static const char *take_value(const char *s, char **out)
 {
 	char *start = *out, *o = *out;
-	bool bracket = false, enclosed = *s == '[';
+	const char *closed = NULL; /* where the first bracket was */
+	const bool opened = *s == '[';
+	bool bracket = false;
 
 	for (; *s; s++) {
 		if (*s == '\\') {
@@ -55,15 +57,17 @@ static const char *take_value(const char *s, char **out)
 		}
 		if (*s == ':' && !bracket && pl_endpoint_key_at(s + 1))
 			break;
-		if (*s == '[' && !bracket)
+		if (*s == '[' && !bracket) {
 			bracket = true;
-		else if (*s == ']' && bracket)
+		} else if (*s == ']' && bracket) {
 			bracket = false;
+			closed = closed ? closed : o;
+		}
 		*o++ = *s;
 	}
 	if (bracket)
 		return NULL;
-	if (enclosed && o[-1] == ']') {
+	if (opened && closed == o - 1) {
 		memmove(start, start + 1, (size_t)(o - start) - 2);
 		o -= 2;
 	}

@@ -177,7 +177,8 @@ fail:
 static void end_what_is_left(struct pl_reactor *r)
 {
 	for (int turns = 0; turns < 100 && pl_end_all(r); turns++)
-		pl_reactor_turn(r, 0);
+		if (pl_reactor_turn(r, 0) < 0)
+			pl_timers_run(r); /* all that the end needs of a turn */
 }
 
 void pl_reactor_destroy(struct pl_reactor *r)

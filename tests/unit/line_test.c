@@ -617,6 +617,56 @@ static void events_that_mean_nothing_here_do_nothing(void **state)
 	assert_string_equal(screen(place), "");
 }
 
+/* --- factories --------------------------------------------------------------------------------------- */
+
+struct guest {
+	struct pl_line_receiver line;
+	unsigned lines;
+};
+
+static void count_line(struct pl_line_receiver *l, const char *line, size_t len)
+{
+	struct guest *g = pl_container_of(l, struct guest, line);
+
+	(void)len;
+	g->lines++;
+	pl_send_linef(l, "%u: %s", g->lines, line);
+}
+
+static void a_line_factory_makes_zeroed_receivers_and_frees_them(void **state)
+{
+	static const struct pl_line_receiver_ops ops = { .line_received = count_line };
+	struct place *place = *state;
+	struct person *ann = &place->ann;
+	struct pl_line_factory guests;
+
+	pl_line_factory_init(&guests, &ops, sizeof(struct guest));
+	person_prepare(ann, place->reactor, false, "");
+	assert_int_equal(pl_transport_up(&ann->wire, &guests.factory), 0);
+	person_types(ann, "a\nb\n");
+	assert_string_equal(screen(place), "1: a\r\n2: b\r\n");
+	pl_abort(&ann->wire, 0);
+	pl_world_settle(place->world);
+	assert_true(ann->gone); /* and a sanitizer sees what is left */
+}
+
+static void a_line_factory_without_memory_refuses(void **state)
+{
+	static const struct pl_line_receiver_ops ops = { .line_received = count_line };
+	struct place *place = *state;
+	struct person *ann = &place->ann;
+	struct pl_line_factory guests;
+	int status;
+
+	pl_line_factory_init(&guests, &ops, sizeof(struct guest));
+	person_prepare(ann, place->reactor, false, "");
+	fail_in = 0;
+	status = pl_transport_up(&ann->wire, &guests.factory);
+	fail_in = -1;
+	assert_int_equal(status, -ECONNREFUSED);
+	assert_true(ann->gone);
+}
+
 /* --- no memory --------------------------------------------------------------------------------------- */
 
 static void say_hello(struct person *p)
@@ -716,6 +766,8 @@ int main(void)
 		T(several_lines_at_once_keep_the_half_typed_one_last),
 		T(a_window_that_changes_is_drawn_anew),
 		T(events_that_mean_nothing_here_do_nothing),
+		T(a_line_factory_makes_zeroed_receivers_and_frees_them),
+		T(a_line_factory_without_memory_refuses),
 		T(out_of_memory_ends_the_connection),
 	};
 
