@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -22,9 +23,9 @@
 #define LOOK_MS 200
 #define UNPACED_BAUD 115200 /* whose marks an unpaced line has */
 
-/* Closing the master throws away what the terminal program has not read yet, and nothing
- * tells how much that is: last words get so long. */
-#define LAST_WORDS_MS 100
+/* What was written gets from the master to where FIONREAD counts it by a thread of the
+ * kernel, which may be busy. */
+#define LAST_WORDS_MS 50
 
 struct pty_port {
 	struct pl_port port;
@@ -98,14 +99,33 @@ static void pty_session_over(struct pl_tty *tty)
 	}
 }
 
+/* Closing the master throws away what the terminal program has not read yet. */
+static bool has_unread(const struct pty_port *port)
+{
+	int unread = 0;
+#ifdef FIONREAD
+	const int fd = open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, FIONREAD, &unread) < 0)
+		unread = 0;
+	if (fd >= 0)
+		close(fd);
+#else
+	(void)port;
+#endif
+	return unread > 0;
+}
+
 static bool pty_sending(struct pl_tty *tty)
 {
 	struct pty_port *port = port_of_tty(tty);
 	const uint64_t now_ms = pl_reactor_now(port->port.reactor);
 
+	if (!port->port.stopped)
+		return false; /* the line stays, and what is on it */
 	if (!port->last_words_ms)
 		port->last_words_ms = now_ms;
-	return port->port.stopped && now_ms - port->last_words_ms < LAST_WORDS_MS;
+	return now_ms - port->last_words_ms < LAST_WORDS_MS || has_unread(port);
 }
 
 static int pty_name(struct pl_tty *tty, struct pl_transport *t)
