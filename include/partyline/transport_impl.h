@@ -213,6 +213,7 @@ struct pl_stream {
 	struct pl_transport transport;
 	struct pl_watch watch; /* watch.fd is the descriptor */
 	bool wants_write;
+	int broken; /* the negative errno of a write; told when all has been read */
 };
 
 /* An allocated stream around fd (made non-blocking and close-on-exec), OPENING: name it,

@@ -36,6 +36,18 @@ static void stream_set_reading(struct pl_transport *t, bool on PL_UNUSED)
 	update_wants(stream_of(t));
 }
 
+/* The end shows in the read, behind the last words; but the error is told once, and we
+ * have it.  EPIPE is no more than his orderly end, which we wrote after. */
+static void write_failed(struct pl_stream *s, int code)
+{
+	if (s->transport.state != PL_TRANSPORT_OPEN) {
+		pl_transport_down(&s->transport, code);
+		return;
+	}
+	s->broken = code == -EPIPE ? 0 : code;
+	pl_transport_mute(&s->transport);
+}
+
 static void stream_kick(struct pl_transport *t)
 {
 	struct pl_stream *s = stream_of(t);
@@ -60,11 +72,7 @@ static void stream_kick(struct pl_transport *t)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-			if (t->state == PL_TRANSPORT_OPEN)
-				pl_transport_mute(
-					t); /* the read shows the end, behind the last words */
-			else
-				pl_transport_down(t, -errno);
+			write_failed(s, -errno);
 			return;
 		}
 		if (sent > 0) {
@@ -85,6 +93,8 @@ static void read_some(struct pl_stream *s)
 
 	if (n > 0) {
 		pl_transport_input(t, buffer, (size_t)n);
+	} else if (n == 0 && s->broken) {
+		pl_transport_down(t, s->broken);
 	} else if (n == 0) {
 		pl_transport_event(t, &(struct pl_event){ .type = PL_EVENT_EOF });
 		if (t->state != PL_TRANSPORT_CLOSED)

@@ -12,8 +12,9 @@ in it, and says what they type and what must come to their eyes:
         bob.reads("<ann> hello")
 
 One loop, Scene.pump(), reads what all programs write, so that none of them waits for the
-test.  Nothing sleeps; every port is chosen by the kernel and read from the server's ready
-lines.  A test that fails prints what each of them typed (>) and read (<), escapes visible.
+test.  Tests wait for what has to come; only where a silence means something do they let
+time pass.  Every port is chosen by the kernel and read from the server's ready lines.  A
+test that fails prints what each of them typed (>) and read (<), escapes visible.
 
 A tool that is missing skips the test, with the reason; with PARTYLINE_REQUIRE_ALL=1 in the
 environment it fails the test.  Exit status: 0, 1 when a test failed, 77 when all were
@@ -21,6 +22,7 @@ skipped."""
 
 import argparse
 import collections
+import contextlib
 import fcntl
 import os
 import pty
@@ -43,7 +45,9 @@ PATIENCE = 10
 # The server's promise for SIGTERM.
 STOP_SECONDS = 3
 COLUMNS, ROWS = 80, 24
-# A line takes Enter for what it is after a silence of 250 ms.
+# What a line says to nobody in particular, and Enter that comes after a silence of 250 ms
+# lets in.
+INVITATION = "partyline: press Enter to join"
 LINE_QUIET = 0.3
 
 tests = []
@@ -75,7 +79,7 @@ def to_bytes(text):
     return text.encode() if isinstance(text, str) else text
 
 
-# --- somebody who types and reads -----------------------------------------------------------
+# --- somebody who types and reads -------------------------------------------------------
 
 
 class Peer:
@@ -195,7 +199,10 @@ class Peer:
     # In the server's chat.
 
     def joins(self, name):
-        """Reads the greeting, and takes a name."""
+        """Comes in, is greeted, and takes a name."""
+        return self.takes_name(name)
+
+    def takes_name(self, name):
         self.sees(rb"you are guest\d+")
         self.say(f"/nick {name}")
         self.reads(f"is now {name}")
@@ -214,21 +221,26 @@ class AtALine:
 
     enter = b"\r"
 
-    def presses_enter(self):
-        self.reads("press Enter to join")
-        self.scene.until(lambda: False, LINE_QUIET)
-        return self.until_let_in()
-
-    def until_let_in(self):
-        for _ in range(PATIENCE):  # a busy machine may make two short pauses of a long one
-            self.keys(b"\r")
-            if self.scene.until(lambda: b"-- you are " in self.heard[self.at :], 1):
-                return self
-        self.fail("is not let in")
-
     def joins(self, name):
-        self.presses_enter()
-        return super().joins(name)
+        self.reads(INVITATION)
+        come_in([self])
+        return self.takes_name(name)
+
+    def is_in(self):
+        return b"-- you are " in self.heard[self.at :]
+
+
+def come_in(people):
+    """All of those who sit at lines press Enter."""
+    for _ in range(PATIENCE):  # a busy machine may take a pause apart
+        outside = [person for person in people if not person.is_in()]
+        if not outside:
+            return
+        people[0].scene.rest(LINE_QUIET)
+        for person in outside:
+            person.keys(person.enter)
+        people[0].scene.until(lambda: all(person.is_in() for person in outside), 1)
+    outside[0].fail("is not let in")
 
 
 class Stream(Peer):
@@ -280,7 +292,7 @@ class Datagrams(Peer):
 
     def joins(self, name):
         self.keys(b"\n")  # nothing comes to who has said nothing
-        return super().joins(name)
+        return self.takes_name(name)
 
 
 class Line(AtALine, Peer):
@@ -291,7 +303,7 @@ class Line(AtALine, Peer):
         super().__init__(scene, "a terminal line", os.open(path, flags))
 
 
-# --- programs ---------------------------------------------------------------------------------
+# --- programs ---------------------------------------------------------------------------
 
 
 class Program(Peer):
@@ -350,8 +362,8 @@ class SerialTerminal(AtALine, Terminal):
     """A terminal program at a line."""
 
     def leave(self):
-        self.kill(signal.SIGTERM)  # most lock the line by a file, and remove it now
-        self.scene.until(self.has_ended, 1)
+        self.kill(signal.SIGTERM)  # some lock the line by a file, and remove it now
+        self.scene.until(self.has_ended, 0.5)  # minicom needs three seconds, and has none
 
 
 class ScreenTerminal(SerialTerminal):
@@ -369,7 +381,7 @@ class UdpTerminal(Terminal):
 
     def joins(self, name):
         self.keys(self.enter)
-        return super().joins(name)
+        return self.takes_name(name)
 
 
 class Pipe(Program):
@@ -406,7 +418,8 @@ Ready = collections.namedtuple("Ready", "type place command remark")
 class Server(Program):
     """The server, or an example: they have endpoints and ready lines alike."""
 
-    def __init__(self, scene, argv, endpoints, preload=None):
+    def __init__(self, scene, argv, endpoints, preload=None, terminal=False):
+        output, its_output = pty.openpty() if terminal else os.pipe()
         environment = dict(scene.environment)
         if preload:
             environment["LD_PRELOAD"] = preload
@@ -414,21 +427,21 @@ class Server(Program):
         process = subprocess.Popen(
             [*argv, *endpoints],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=its_output,
             stderr=subprocess.PIPE,
             env=environment,
             cwd=scene.folder,
         )
+        os.close(its_output)
         name = os.path.basename(argv[0])
-        super().__init__(scene, name, os.dup(process.stdout.fileno()), process)
+        super().__init__(scene, name, output, process)
         self.errors = Peer(scene, f"{name}'s stderr", os.dup(process.stderr.fileno()))
-        process.stdout.close()
         process.stderr.close()
         self.asked = None  # when it was asked to stop
         self.ready = [self.read_ready_line() for _ in endpoints]
 
     def read_ready_line(self):
-        found = self.sees(r"^(\S+) +(\S+) +(.*?)(?:  \((.*)\))?$\n")
+        found = self.sees(r"^(\S+) +(\S+) +(.*?)(?:  \((.*)\))?\r?\n")
         return Ready(*(group and group.decode() for group in found.groups()))
 
     def of(self, type):
@@ -456,9 +469,10 @@ class Server(Program):
             self.ask_to_stop()
         status = self.exits(seconds + PATIENCE)
         took = time.monotonic() - self.asked
+        self.scene.until(lambda: self.errors.over, 1)
         if status != 0:
             self.fail(f"has ended with {status}")
-        if took > seconds:
+        if took > seconds and not options.sanitized:  # it looks for leaks at the end
             self.fail(f"has taken {took:.1f} s to stop")
         for trouble in rb"Sanitizer", rb"runtime error:":
             if trouble in self.errors.heard:
@@ -466,11 +480,13 @@ class Server(Program):
         return took
 
 
-# --- what is on a screen ----------------------------------------------------------------------
+# --- what is on a screen ----------------------------------------------------------------
 
 
 class Screen:
     """A program in a window of tmux, which knows what a person would see there."""
+
+    enter = "\r"
 
     def __init__(self, scene, name, argv):
         need("tmux")
@@ -505,29 +521,33 @@ class Screen:
         """Waits until the last rows on it are these."""
         wanted = [row.rstrip() for row in rows]
         if not self.scene.until(lambda: self.tail(len(rows)) == wanted, seconds):
-            self.log.append(["<", "\n".join(self.rows()).encode()])
-            raise AssertionError(f"{self.name} does not show {rows} within {seconds} s")
+            self.fail(f"does not show {rows} within {seconds} s")
 
     def tail(self, n):
         return [row.rstrip() for row in self.rows()[-n:]]
 
     def joins(self, name):
-        self.shows("partyline: press Enter to join")
-        self.scene.until(lambda: False, LINE_QUIET)
-        for _ in range(PATIENCE):
-            self.keys("\r")
-            if self.scene.until(lambda: "you are guest" in self.rows()[-1], 1):
-                break
+        self.shows(INVITATION)
+        come_in([self])
         self.say(f"/nick {name}")
-        self.scene.until(lambda: f"is now {name}" in self.rows()[-1], PATIENCE)
+        renamed = lambda: f"is now {name}" in self.rows()[-1]
+        if not self.scene.until(renamed, PATIENCE):
+            self.fail("has got no name")
         self.name = name
         return self
+
+    def is_in(self):
+        return "-- you are " in self.rows()[-1]
+
+    def fail(self, what):
+        self.log.append(["<", "\n".join(self.rows()).encode()])
+        raise AssertionError(f"{self.name} {what}")
 
     def close(self):
         self.run("kill-server")
 
 
-# --- the scene ----------------------------------------------------------------------------------
+# --- the scene --------------------------------------------------------------------------
 
 
 class Scene:
@@ -545,6 +565,8 @@ class Scene:
             "SCREENDIR": self.path("screens"),
             "SYSSCREENRC": "/dev/null",
         }
+        for outside in "STY", "TMUX":  # we may be in a window of one of them
+            self.environment.pop(outside, None)
         os.mkdir(self.path("screens"), 0o700)
         with open(self.path(".screenrc"), "w") as screenrc:
             screenrc.write("startup_message off\n")
@@ -573,6 +595,10 @@ class Scene:
                 return result
             self.pump(min(left, 0.02))
 
+    def rest(self, seconds):
+        """Lets time pass, where a silence is what is meant."""
+        self.until(lambda: False, seconds)
+
     # The server.
 
     def server(self, *endpoints, arguments=(), preload=None):
@@ -589,6 +615,18 @@ class Scene:
             cwd=self.folder,
             text=True,
         )
+
+    def refused(self, *arguments, status, sentence, lines=1):
+        """It must end with the status, without ready lines, and with one line on stderr
+        for each thing that is wrong; one of them matches the sentence."""
+        result = self.run_partyline(*arguments)
+        said = result.stderr.splitlines()
+        told = f"{arguments}: {result.returncode}, {result.stdout!r}, {result.stderr!r}"
+        assert result.returncode == status, told
+        assert result.stdout == "", told
+        assert len(said) == lines, told
+        assert all(line.startswith("partyline: ") for line in said), told
+        assert re.search(sentence, result.stderr), told
 
     # People.  The commands of telnet, nc -u and screen are those of the ready lines.
 
@@ -628,20 +666,21 @@ class Scene:
     # The end.
 
     def finish(self):
-        """After a test that has passed: whatever server still runs must stop as it should."""
+        """After a test that has passed: what server still runs must stop as it should."""
         servers = [peer for peer in self.peers if isinstance(peer, Server)]
         for peer in self.peers:
             if not isinstance(peer, Server) and peer not in [s.errors for s in servers]:
                 peer.close()
         for server in servers:
-            if not server.has_ended():
+            if server.asked is None or not server.has_ended():
                 server.stops()
 
     def close(self):
         for peer in self.peers:
             peer.close()
         for session in os.listdir(self.path("screens")):  # PID.TERMINAL.HOST
-            os.kill(int(session.split(".")[0]), signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(session.split(".")[0]), signal.SIGTERM)
         self.selector.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -654,7 +693,7 @@ class Scene:
                     print("   ", direction, text.encode("unicode_escape").decode())
 
 
-# --- running tests --------------------------------------------------------------------------------
+# --- running tests ----------------------------------------------------------------------
 
 
 def test(function):
@@ -668,6 +707,8 @@ def run(function):
     try:
         function(scene)
         scene.finish()
+        if options.show:
+            scene.print_logs()
         return "ok"
     except Skip as why:
         print(f"    {why}")
@@ -682,15 +723,20 @@ def run(function):
 
 def main():
     global options
-    environment = os.environ.get
-    parser.add_argument("--partyline", default=environment("PARTYLINE"), metavar="PROGRAM")
-    parser.add_argument("--examples", default=environment("PARTYLINE_EXAMPLES"), metavar="DIR")
-    parser.add_argument("--ptymodem", default=environment("PARTYLINE_PTYMODEM"), metavar="SO")
+    get = os.environ.get
+    parser.add_argument("--partyline", default=get("PARTYLINE"), metavar="PROGRAM")
+    parser.add_argument("--examples", default=get("PARTYLINE_EXAMPLES"), metavar="DIR")
+    parser.add_argument("--ptymodem", default=get("PARTYLINE_PTYMODEM"), metavar="SO")
+    parser.add_argument("--show", action="store_true", help="print the logs of all tests")
     parser.add_argument("names", nargs="*", help="run only tests with this in their name")
     options = parser.parse_args()
     if not options.partyline:
         parser.error("where is the server? --partyline PROGRAM")
-    options.partyline = os.path.abspath(options.partyline)
+    for path in "partyline", "examples", "ptymodem":
+        if getattr(options, path):
+            setattr(options, path, os.path.abspath(getattr(options, path)))
+    with open(options.partyline, "rb") as program:  # a sanitizer keeps what is freed
+        options.sanitized = re.search(rb"__[at]san_init", program.read()) is not None
     results = collections.Counter()
     begin = time.monotonic()
     for function in tests:

@@ -4,7 +4,7 @@ import re
 import socket
 
 import harness
-from harness import SerialTerminal, Skip, need, test
+from harness import SerialTerminal, Skip, UdpTerminal, need, test
 
 GOODBYE = "the server is stopping, goodbye"
 
@@ -34,8 +34,12 @@ def everybody(scene):
     if harness.has("plink"):
         people[scene.terminal("plink", "-telnet", "-P", str(port), host)] = "tcp"
     names = "ann bob cat dan eve fay gus hal ivy jon kim leo".split()
+    harness.come_in([person for person, wire in people.items() if wire == "pty"])
     for person, name in zip(people, names):
-        person.joins(name)
+        if isinstance(person, UdpTerminal):
+            person.joins(name)
+        else:
+            person.takes_name(name)
     return server, people
 
 
@@ -185,7 +189,7 @@ def localhost_is_both_its_addresses(scene):
         scene.terminal("nc", "::1", str(server.address("tcp")[1])).joins("ann"),
         scene.nc(server).joins("bob"),
         scene.terminal(
-            "nc", "-u", "::1", str(server.address("udp")[1]), kind=harness.UdpTerminal
+            "nc", "-u", "::1", str(server.address("udp")[1]), kind=UdpTerminal
         ).joins("cat"),
         scene.nc_udp(server).joins("dan"),
     ]

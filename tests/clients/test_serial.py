@@ -8,9 +8,7 @@ import os
 import signal
 
 import harness
-from harness import AtALine, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
-
-INVITATION = "partyline: press Enter to join\r\n"
+from harness import INVITATION, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
 
 
 class Cable:
@@ -91,12 +89,10 @@ def enter_joins_and_exit_leaves(scene, street):
     place.ann.say("/who")
     place.ann.sees(f"bob +serial +{place.cable.a[:20]}")
     bob.say("/exit")
-    bob.reads("-- goodbye, bob --\r\n" + INVITATION)
+    bob.reads("-- goodbye, bob --\r\n")
     place.ann.reads("* bob has left (serial)")
     place.ann.say("nobody at the line")
     place.ann.is_answered()
-    bob.say("")
-    bob.at -= len(INVITATION)
     bob.joins("carl").is_answered()
     bob.has_read("nobody at the line", times=0)
 
@@ -108,8 +104,8 @@ def people_at_real_programs(scene, street):
     # Each of them comes later than the invitation, and presses Enter all the same.
     for argv, kind in ((["screen"], ScreenTerminal), (["picocom", "-q"], SerialTerminal)):
         bob = scene.terminal(*argv, place.cable.b, kind=kind)
-        bob.until_let_in()
-        bob = super(AtALine, bob).joins(argv[0])
+        harness.come_in([bob])
+        bob.takes_name(argv[0])
         bob.keys("hellp\x7fo\r")
         place.ann.reads(f"<{argv[0]}> hello\r\n")
         place.ann.say("good day")
@@ -154,9 +150,9 @@ def noise_joins_nobody(scene, street):
     line.reads(INVITATION)
     for noise in b"\xff\x00\xfe\r", b"\r\nOK\r\n", b"login: ", b"~\r~\r", b"\0\r":
         line.keys(noise)
-        scene.until(lambda: False, harness.LINE_QUIET)
+        scene.rest(harness.LINE_QUIET)
     line.has_read("Welcome", times=0)
-    line.until_let_in()
+    harness.come_in([line])
     place.ann.has_read("has joined (serial)")
     place.server.errors.has_read("has joined (serial")
 
@@ -177,7 +173,8 @@ def a_far_end_that_echoes_talks_to_nobody(scene, street):
 def options_of_the_line(scene, street):
     place = street(":baudrate=9600:bytesize=8:parity=none:stopbits=1:nick=lobby-desk")
     line = place.line()
-    line.presses_enter()
+    line.reads(INVITATION)
+    harness.come_in([line])
     place.ann.reads("* lobby-desk has joined (serial)")
     place.ann.say("hello")
     line.reads("<ann> hello\r\n")
@@ -226,6 +223,21 @@ def the_goodbye_arrives(scene, street):
     bob.reads("the server is stopping, goodbye")
     place.ann.reads("the server is stopping, goodbye")
     place.server.stops()
+
+
+@test
+def what_is_no_serial_line_is_refused(scene):
+    path = scene.path("file")
+    open(path, "w").close()
+    fails = lambda *words, sentence: scene.refused(*words, status=1, sentence=sentence)
+    fails(f"serial:{scene.folder}", sentence="it is a directory, not a serial device")
+    fails(f"serial:{path}", sentence="it is a file, not a serial device")
+    fails(f"serial:{scene.line(0)}:baudrate=fast", sentence="baudrate")
+    fails(f"serial:{scene.line(0)}:baudrate=0", sentence="baudrate")
+    fails(f"serial:{scene.line(0)}:parity=no", sentence="parity.*none.*odd.*even")
+    fails("serial:", sentence="serial:")
+    # One that is not there is not wrong, but what else is said must be right.
+    fails(f"serial:{scene.line(0)}", "tcp:99999", sentence="tcp:99999")
 
 
 if __name__ == "__main__":
