@@ -180,31 +180,25 @@ static int clear_path(const char *text, const char *path, struct pl_error *err)
 	return 0;
 }
 
-/* mode= (octal, 600) and group= of the slave; raw, so that nothing echoes before a
+/* mode= and group= of the slave; raw, so that nothing echoes before a
  * terminal program has set the line up its own way. */
 static int prepare_slave(const struct pl_endpoint *ep, int fd, struct pl_error *err)
 {
-	const char *text = pl_endpoint_text(ep), *mode_text = pl_endpoint_str(ep, "mode");
-	const char *group_name = pl_endpoint_str(ep, "group");
+	const char *text = pl_endpoint_text(ep), *group_name = pl_endpoint_str(ep, "group");
 	const struct group *group = group_name ? getgrnam(group_name) : NULL;
-	unsigned long mode = 0600;
 	struct termios tio;
-	char *end;
+	mode_t mode;
+	const int code = pl_endpoint_mode(ep, &mode, err);
 
-	if (mode_text) {
-		mode = strtoul(mode_text, &end, 8);
-		if (*mode_text < '0' || *mode_text > '7' || *end || mode > 0777)
-			return pl_fail(err, -EINVAL, "%s: mode must be 0..777, in octal",
-			               text);
-	}
+	if (code)
+		return code;
 	if (group_name && !group)
 		return pl_fail(err, -EINVAL, "%s: there is no group %s", text, group_name);
 	if (tcgetattr(fd, &tio) < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
 	cfmakeraw(&tio);
 	if (tcsetattr(fd, TCSANOW, &tio) < 0 ||
-	    (group && fchown(fd, (uid_t)-1, group->gr_gid) < 0) ||
-	    fchmod(fd, (mode_t)mode) < 0)
+	    (group && fchown(fd, (uid_t)-1, group->gr_gid) < 0) || fchmod(fd, mode) < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
 	return 0;
 }

@@ -153,29 +153,12 @@ static int open_socket(struct unix_port *port, mode_t mode)
 	return fd;
 }
 
-static int parse_mode(const struct pl_endpoint *ep, mode_t *mode, struct pl_error *err)
-{
-	const char *text = pl_endpoint_str(ep, "mode");
-	char *end;
-
-	*mode = 0600;
-	if (!text)
-		return 0;
-	const unsigned long value = strtoul(text, &end, 8);
-
-	if (*text < '0' || *text > '7' || *end || value > 0777)
-		return pl_fail(err, -EINVAL, "%s: mode must be 0..777, in octal",
-		               pl_endpoint_text(ep));
-	*mode = (mode_t)value;
-	return 0;
-}
-
 static int start(struct unix_port *port, struct pl_error *err)
 {
 	const char *text = pl_endpoint_text(port->port.endpoint);
 	char command[sizeof port->address.sun_path + 8];
 	mode_t mode;
-	int fd, code = parse_mode(port->port.endpoint, &mode, err);
+	int fd, code = pl_endpoint_mode(port->port.endpoint, &mode, err);
 
 	if (!code)
 		code = clear_path(text, &port->address, err);

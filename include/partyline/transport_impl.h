@@ -22,6 +22,7 @@
 #include <partyline/reactor.h>
 #include <partyline/transport.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 PL_BEGIN_DECLS
 
@@ -190,6 +191,9 @@ int pl_endpoint_bool(const struct pl_endpoint *ep, const char *key, bool fallbac
 /* One of the words of `choices` ("none|even|odd"); *value is its place, from 0. */
 int pl_endpoint_choice(const struct pl_endpoint *ep, const char *key, const char *choices,
                        int fallback, int *value, struct pl_error *err);
+
+/* `mode=` of a file, in octal; 600 when it is not there. */
+int pl_endpoint_mode(const struct pl_endpoint *ep, mode_t *mode, struct pl_error *err);
 
 /* ARG as a number, with the sentence "udp:99999: port must be 0..65535" for `what` =
  * "port" when it is not. */

@@ -55,7 +55,8 @@ struct pl_reactor {
 	atomic_bool mail;
 	struct pl_worker *pool, *workers;
 
-	/* transport.c, port.c */
+	/* transport.c, port.c: above the reactor, which knows only how to end them */
+	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */
 	struct pl_transport *transports;
 	size_t connections;
 	struct pl_port *ports;

@@ -270,3 +270,19 @@ int pl_endpoint_bool(const struct pl_endpoint *ep, const char *key, bool fallbac
 	*value = place & 1;
 	return 0;
 }
+
+int pl_endpoint_mode(const struct pl_endpoint *ep, mode_t *mode, struct pl_error *err)
+{
+	const char *text = pl_endpoint_str(ep, "mode");
+	char *end;
+
+	*mode = 0600;
+	if (!text)
+		return 0;
+	const unsigned long value = strtoul(text, &end, 8);
+
+	if (*text < '0' || *text > '7' || *end || value > 0777)
+		return pl_fail(err, -EINVAL, "%s: mode must be 0..777, in octal", ep->text);
+	*mode = (mode_t)value;
+	return 0;
+}

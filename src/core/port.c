@@ -207,6 +207,7 @@ void pl_port_init(struct pl_port *p, const struct pl_port_ops *ops, struct pl_re
 	if (p->next)
 		p->next->link = &p->next;
 	r->ports = p;
+	r->end_all = pl_end_all;
 }
 
 static int set_text(char **to, const char *text)

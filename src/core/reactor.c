@@ -176,7 +176,7 @@ fail:
  * a protocol that connects again for ever. */
 static void end_what_is_left(struct pl_reactor *r)
 {
-	for (int turns = 0; turns < 100 && pl_end_all(r); turns++)
+	for (int turns = 0; turns < 100 && r->end_all && r->end_all(r); turns++)
 		if (pl_reactor_turn(r, 0) < 0)
 			pl_timers_run(r); /* all that the end needs of a turn */
 }

@@ -316,6 +316,7 @@ void pl_transport_init(struct pl_transport *t, const struct pl_transport_ops *op
 	if (t->next)
 		t->next->link = &t->next;
 	r->transports = t;
+	r->end_all = pl_end_all;
 }
 
 int pl_transport_name(struct pl_transport *t, const char *name, ...)
