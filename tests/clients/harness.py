@@ -172,7 +172,9 @@ class Peer:
     def sees(self, pattern, seconds=PATIENCE):
         """Waits for a match of the regular expression behind what was seen last."""
         compiled = re.compile(to_bytes(pattern), re.MULTILINE)
-        found = self.scene.until(lambda: compiled.search(self.heard, self.at), seconds)
+        find = lambda: compiled.search(self.heard, self.at)
+        self.scene.until(lambda: self.over or find(), seconds)
+        found = find()
         if not found:
             self.fail(f"does not see {pattern!r} within {seconds} s")
         self.at = found.end()
@@ -424,6 +426,8 @@ class Server(Program):
         if preload:
             environment["LD_PRELOAD"] = preload
             environment["LIBSERIALPORT_DEBUG"] = "1"  # it tells what it is asked to do
+            # A sanitizer wants to be preloaded first.
+            environment.setdefault("ASAN_OPTIONS", "verify_asan_link_order=0")
         process = subprocess.Popen(
             [*argv, *endpoints],
             stdin=subprocess.DEVNULL,

@@ -130,6 +130,7 @@ BAD_NAMES = {
 
 @on_every_wire
 def a_bad_name_is_told_what_is_bad_about_it(hall, mallory, wire):
+    hall.goes_on()  # and ann has read who mallory is
     renamed = hall.ann.heard.count(b"is now")
     for name, answer in BAD_NAMES.items():
         mallory.say(f"/nick {name}")

@@ -5,7 +5,6 @@ With ptymodem preloaded a tty passes for a port that libserialport opens; withou
 modem lines, and the server opens it by itself.  What may differ is tested in both ways."""
 
 import os
-import signal
 
 import harness
 from harness import INVITATION, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
@@ -29,8 +28,9 @@ class Cable:
             self.socat.fail("has not made a pair of ttys")
 
     def unplug(self):
-        self.socat.kill(signal.SIGTERM)
-        self.socat.exits()
+        self.socat.close()
+        for link in self.a, self.b:
+            os.remove(link)
 
 
 class Street:
