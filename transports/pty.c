@@ -79,9 +79,21 @@ static void on_look(struct pl_timer *t)
 		look_later(port);
 }
 
+/* What was meant for who has left is not for who comes next. */
+static void forget_unread(const struct pty_port *port)
+{
+	const int fd = open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	tcflush(fd, TCIFLUSH);
+	close(fd);
+}
+
 static void pty_hung_up(struct pl_tty *tty)
 {
 	pl_tty_close(tty);
+	forget_unread(port_of_tty(tty));
 	look_later(port_of_tty(tty));
 	pl_tty_end_session(tty, 0); /* leaving a terminal program is leaving */
 }

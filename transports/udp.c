@@ -40,7 +40,7 @@
 #define FULL_TEXT "-- full, try again later --\r\n"
 #define CUT_TEXT "-- too much at once: the end of it is lost --\r\n"
 #define IDLE_TEXT \
-	"-- no word from you for %ld %s: you have left; type anything to return --\r\n"
+	"-- no word from you for %ld %s%s: you have left; type anything to return --\r\n"
 _Static_assert(sizeof FULL_TEXT - 1 <= PL_UDP_ANSWER_MAX, "U1");
 
 /* Above high the sender of room lines counts them; answers still go, up to hard. */
@@ -295,13 +295,13 @@ static void on_idle(struct pl_timer *timer)
 	struct udp_port *port = pl_container_of(timer, struct udp_port, idle);
 	const uint64_t now_ms = pl_reactor_now(port->port.reactor);
 	const long seconds = (long)(port->idle_ms / 1000);
+	const bool minutes = seconds % 60 == 0;
+	const long n = minutes ? seconds / 60 : seconds;
 	struct udp_peer *peer;
 	char text[128];
 
-	snprintf(text, sizeof text, IDLE_TEXT, seconds % 60 ? seconds : seconds / 60,
-	         seconds % 60    ? "seconds"
-	         : seconds == 60 ? "minute"
-	                         : "minutes");
+	snprintf(text, sizeof text, IDLE_TEXT, n, minutes ? "minute" : "second",
+	         n == 1 ? "" : "s");
 	while ((peer = port->open) && now_ms - peer->heard_ms >= port->idle_ms) {
 		leave_open(peer);
 		pl_write(&peer->transport, text, strlen(text));
@@ -362,6 +362,14 @@ static bool is_full(const struct udp_port *port, const struct sockaddr *sa)
 
 /* --- receiving ---------------------------------------------------------------------- */
 
+/* Up to and with the last line end; 0 when there is none. */
+static size_t whole_lines(const char *data, size_t len)
+{
+	while (len > 0 && data[len - 1] != '\n' && data[len - 1] != '\r')
+		len--;
+	return len;
+}
+
 /* What a datagram says; its end is the end of a line (U7). */
 static void deliver(struct udp_peer *peer, const char *data, size_t len, bool cut)
 {
@@ -372,12 +380,13 @@ static void deliver(struct udp_peer *peer, const char *data, size_t len, bool cu
 		peer->lost++;
 		return;
 	}
-	/* Half of the last line would look like a whole one. */
-	while (cut && len > 0 && data[len - 1] != '\n' && data[len - 1] != '\r')
-		len--;
-	pl_transport_input(t, data, len);
+	/* Half of the last line would look like a whole one.  A single line of this length is
+	 * cut, and its end told of, by who reads lines. */
+	const size_t whole = cut ? whole_lines(data, len) : 0;
+
+	pl_transport_input(t, data, whole ? whole : len);
 	pl_transport_event(t, &end);
-	if (cut)
+	if (whole)
 		pl_write(t, CUT_TEXT, sizeof CUT_TEXT - 1);
 }
 

@@ -144,6 +144,11 @@ static bool flowing(const struct pl_line *line)
 	return !line->ended && !line->paused;
 }
 
+static void tell_cut(struct pl_line_receiver *l)
+{
+	pl_send_linef(l, "-- line too long: cut at %d bytes --", PL_LINE_MAX);
+}
+
 static bool on_framed(void *arg, const char *text, size_t len)
 {
 	struct pl_line_receiver *l = arg;
@@ -151,7 +156,7 @@ static bool on_framed(void *arg, const char *text, size_t len)
 	if (text)
 		l->ops->line_received(l, text, len);
 	else
-		pl_send_linef(l, "-- line too long: cut at %d bytes --", PL_LINE_MAX);
+		tell_cut(l);
 	return flowing(l->line);
 }
 
@@ -174,11 +179,17 @@ static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t le
 
 	d.len = 0;
 	while (i < len && status >= 0 && flowing(l->line)) {
+		const bool was_full = editor->full;
+
 		status = pl_editor_key(editor, (unsigned char)data[i++], &d);
 		if (status > 0 || d.len > sizeof d.bytes - PL_EDITOR_KEY_MAX)
 			put_drawing(l, &d);
-		if (status > 0)
+		if (status > 0) {
 			on_entered(l);
+		} else if (editor->full && !was_full) {
+			put_drawing(l, &d);
+			tell_cut(l);
+		}
 	}
 	put_drawing(l, &d);
 	pl_linebuf_trim(&editor->line);

@@ -45,6 +45,8 @@ PATIENCE = 10
 # The server's promise for SIGTERM.
 STOP_SECONDS = 3
 COLUMNS, ROWS = 80, 24
+# Of what somebody typed and read, so many lines at the end are shown.
+LOG_LINES = 100
 # What a line says to nobody in particular, and Enter that comes after a silence of 250 ms
 # lets in.
 INVITATION = "partyline: press Enter to join"
@@ -690,11 +692,15 @@ class Scene:
 
     def print_logs(self):
         for peer in self.peers:
+            lines = [
+                f"    {direction} {line.decode(errors='backslashreplace')!r}"
+                for direction, data in peer.log
+                for line in re.findall(rb"[^\n]*\n|[^\n]+$", data)
+            ]
             print(f"--- {peer.name}")
-            for direction, data in peer.log:
-                for line in re.findall(rb"[^\n]*\n|[^\n]+$", data):
-                    text = line.decode(errors="backslashreplace")
-                    print("   ", direction, text.encode("unicode_escape").decode())
+            if len(lines) > LOG_LINES:
+                print(f"    ({len(lines) - LOG_LINES} lines before these)")
+            print(*lines[-LOG_LINES:], sep="\n")
 
 
 # --- running tests ----------------------------------------------------------------------

@@ -17,11 +17,11 @@ harness.parser.add_argument("--people", type=int, default=20, help="on TCP, and 
 harness.parser.add_argument("--terminals", type=int, default=3, help="people at lines")
 harness.parser.add_argument("--lines", type=int, default=20, help="that each of them says")
 harness.parser.add_argument("--rate", type=int, default=400, help="lines a second in all")
-harness.parser.add_argument("--rounds", type=int, default=2, help="crowds, one by one")
+harness.parser.add_argument("--rounds", type=int, default=3, help="crowds, one by one")
 
-# Memory is counted in pages, and which of them an allocator gives back depends on what
-# else happens to lie in them.  A leak of a hundred bytes per person and round would show.
-MEMORY_TOLERANCE = 64 * 1024
+# What an allocator keeps for the next time depends on how much was under way at once, so
+# one round may take more than another; but a leak takes some in each of them.
+MEMORY_TOLERANCE = 16 * 1024
 
 
 def gather(scene, server, lines):
@@ -78,7 +78,6 @@ def check(scene, people):
 def leave(scene, server, people, descriptors):
     for person in people:
         person.say("/exit")
-    for person in people:
         person.reads(f"goodbye, {person.name}")
         person.close()
     gone = lambda: len(os.listdir(f"/proc/{server.process.pid}/fd")) == descriptors
@@ -105,9 +104,10 @@ def every_line_reaches_everybody_once_and_in_order(scene):
             f" memory of the server {memory[-2] >> 10} kB before, {full >> 10} with all"
             f" there, {busy >> 10} when all was said, {memory[-1] >> 10} after"
         )
-    # The first crowd leaves tables that have grown; all others must find room in these.
-    if not harness.options.sanitized:  # which keeps what is freed
-        assert memory[-1] - memory[1] <= MEMORY_TOLERANCE, "memory has grown"
+    # The first crowd leaves tables that have grown; all others find room in these.
+    grown = [after - before for before, after in zip(memory[1:], memory[2:])]
+    if grown and not harness.options.sanitized:
+        assert min(grown) <= MEMORY_TOLERANCE, f"memory has grown in every round: {grown}"
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def everybody_reads_what_anybody_types(scene):
         line = f"<{speaker.name}> hello from {speaker.argv[0]}"
         speaker.say(f"hello from {speaker.argv[0]}")
         for other in people:
-            if other is not speaker:
+            if other is not speaker or people[speaker] == "pty":  # which echoes
                 other.reads(line)
     for person in people:  # each line once, and the own one where the server echoes
         for speaker, wire in people.items():

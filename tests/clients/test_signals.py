@@ -224,6 +224,22 @@ def a_file_is_no_device(scene):
 
 
 @test
+def what_a_killed_server_has_left_is_in_nobodys_way(scene):
+    line, path = scene.line(0), scene.path("socket")
+    killed = scene.server(f"pty:{line}", f"unix:{path}")
+    fails(scene, f"pty:{line}", sentence="leads to a terminal")
+    fails(scene, f"unix:{path}", sentence="listening there already")
+    killed.close()
+    scene.peers.remove(killed)
+    assert os.path.lexists(line) and os.path.lexists(path), "nothing was left"
+    os.remove(line)  # its terminal's number may be another's by now
+    os.symlink("/dev/pts/999999", line)
+    scene.server(f"pty:{line}", f"unix:{path}")
+    Stream(scene, path).joins("ann")
+    Line(scene, line).joins("bob")
+
+
+@test
 def it_opens_all_endpoints_or_none(scene):
     line, path = scene.line(0), scene.path("socket")
     fails(scene, f"pty:{line}", f"unix:{path}", "tcp:0", "tcp:99999", sentence="99999")
