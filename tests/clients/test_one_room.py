@@ -4,7 +4,7 @@ import re
 import socket
 
 import harness
-from harness import SerialTerminal, Skip, UdpTerminal, need, test
+from harness import Line, SerialTerminal, Skip, UdpTerminal, need, test
 
 GOODBYE = "the server is stopping, goodbye"
 
@@ -198,6 +198,22 @@ def localhost_is_both_its_addresses(scene):
         for other in people:
             if other is not speaker:
                 other.reads(f"<{speaker.name}> hello")
+
+
+@test
+def who_sits_down_at_a_line_reads_nothing_of_who_sat_there_before(scene):
+    path = scene.line(0)
+    server = scene.server("tcp:0", f"pty:{path}")
+    ann = scene.stream(server).joins("ann")
+    mia = Line(scene, path).joins("mia")
+    mia.listen(False)
+    ann.say("a secret for mia")
+    ann.is_answered()
+    mia.close()
+    ann.reads("mia has left")
+    next_one = Line(scene, path)
+    next_one.reads("press Enter to join")
+    next_one.has_read("secret", times=0)
 
 
 if __name__ == "__main__":

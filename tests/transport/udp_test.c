@@ -498,6 +498,23 @@ static void u7_of_a_datagram_too_long_whole_lines_come_and_the_sender_is_told(vo
 	assert_int_equal(rec->len, 1 + 16305);
 }
 
+static void u7_one_line_too_long_for_the_buffer_is_for_who_reads_lines_to_cut(void **state)
+{
+	struct fixture *f = *state;
+	struct record *rec;
+	char big[20000];
+	int fd;
+
+	open_port(f, "udp:0");
+	fd = joined_client(f);
+	rec = record_of(f, 0);
+	memset(big, 'a', sizeof big);
+	assert_int_equal(send(fd, big, sizeof big, 0), sizeof big);
+	pl_world_settle(f->world);
+	assert_int_equal(rec->len, 1 + PL_READ_MAX);
+	assert_string_equal(hear(f, fd), "");
+}
+
 static void u8_lines_are_packed_whole_into_datagrams_of_1200(void **state)
 {
 	struct fixture *f = *state;
@@ -983,6 +1000,7 @@ int main(void)
 		TEST(a_factory_that_refuses_leaves_nothing),
 		TEST(u7_the_end_of_each_datagram_is_told),
 		TEST(u7_of_a_datagram_too_long_whole_lines_come_and_the_sender_is_told),
+		TEST(u7_one_line_too_long_for_the_buffer_is_for_who_reads_lines_to_cut),
 		TEST(u8_lines_are_packed_whole_into_datagrams_of_1200),
 		TEST(u12_one_turn_takes_64_datagrams),
 		TEST(u15_a_peer_that_is_paused_loses_its_own_datagrams_only),

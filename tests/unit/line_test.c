@@ -204,6 +204,24 @@ static void who_types_too_long_a_line_is_told_at_once(void **state)
 	assert_string_equal(screen(place), "-- line too long: cut at 1024 bytes --\r\n");
 }
 
+static void who_types_too_long_a_line_at_a_terminal_is_told_once_above_it(void **state)
+{
+	static const char notice[] = "-- line too long: cut at 1024 bytes --\r\n";
+	struct place *place = *state;
+	struct person *ann = terminal(place);
+	char xs[2 * PL_LINE_MAX];
+	const char *told;
+
+	memset(xs, 'x', sizeof xs);
+	person_types_bytes(ann, xs, sizeof xs);
+	told = strstr(screen(place), notice);
+	assert_non_null(told);
+	assert_memory_equal(told + strlen(notice), "<xxx", 4); /* the line's end again */
+	assert_null(strstr(told + 1, notice));
+	person_types(ann, "\r");
+	assert_int_equal(ann->heard.len, 1 + PL_LINE_MAX + 1);
+}
+
 static void idle_people_have_no_buffers(void **state)
 {
 	struct place *place = *state;
@@ -739,6 +757,7 @@ int main(void)
 		T(a_line_of_any_length_leaves_whole),
 		T(before_and_after_the_connection_nothing_is_sent),
 		T(who_types_too_long_a_line_is_told_at_once),
+		T(who_types_too_long_a_line_at_a_terminal_is_told_once_above_it),
 		T(idle_people_have_no_buffers),
 		T(telnet_s_interrupt_is_answered_and_drops_the_line),
 		T(are_you_there_is_answered),
