@@ -139,7 +139,8 @@ static void on_timer(struct pl_timer *timer)
 
 	if (e->transport.state != PL_TRANSPORT_OPENING)
 		deliver(e);
-	else if (pl_transport_up(&e->transport, e->factory) == 0 && (e->len || e->ending))
+	else if (pl_transport_up(&e->transport, e->factory) == 0 &&
+	         e->transport.state != PL_TRANSPORT_CLOSED && (e->len || e->ending))
 		deliver_soon(e);
 }
 

@@ -118,10 +118,11 @@ static bool has_unread(const struct pty_port *port)
 #ifdef FIONREAD
 	const int fd = open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0 || ioctl(fd, FIONREAD, &unread) < 0)
+	if (fd < 0)
+		return errno == EBUSY; /* the terminal program keeps it for itself */
+	if (ioctl(fd, FIONREAD, &unread) < 0)
 		unread = 0;
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 #else
 	(void)port;
 #endif
@@ -184,6 +185,9 @@ static int clear_path(const char *text, const char *path, struct pl_error *err)
 	if (!S_ISLNK(st.st_mode))
 		return pl_fail(err, -EEXIST,
 		               "%s: %s exists and is not a link to a terminal", text, path);
+	if (stat(path, &st) == 0 && !S_ISCHR(st.st_mode))
+		return pl_fail(err, -EEXIST, "%s: %s is a link, but not to a terminal",
+		               text, path);
 	if (stat(path, &st) == 0)
 		return pl_fail(err, -EADDRINUSE,
 		               "%s: %s leads to a terminal; if no server uses it, remove it",

@@ -117,12 +117,16 @@ static int clear_path(const char *text, const struct sockaddr_un *address,
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd < 0)
 		return pl_fail(err, -errno, "%s: %s", text, strerror(errno));
+	pl_set_nonblocking(fd); /* its queue may be full: somebody is there all the same */
 	code = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno
 	                                                                          : 0;
 	close(fd);
-	if (code != ECONNREFUSED)
+	if (code == 0 || code == EAGAIN)
 		return pl_fail(err, -EADDRINUSE,
 		               "%s: somebody is listening there already", text);
+	if (code != ECONNREFUSED)
+		return pl_fail(err, -code, "%s: cannot tell whether %s is in use: %s",
+		               text, path, strerror(code));
 	unlink(path);
 	return 0;
 }

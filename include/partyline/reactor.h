@@ -83,6 +83,7 @@ char *pl_read_buffer(struct pl_reactor *r);
 /* --- watches: events of a descriptor -------------------------------------------- */
 
 /* Wants are PL_READ and PL_WRITE; HANGUP and ERROR come unasked, as bits of their own.
+ * Who wants nothing else may want PL_HANGUP, and then has to deal with it at once.
  * READ together with HANGUP means that there are last words: read first. */
 enum { PL_READ = 1, PL_WRITE = 2, PL_HANGUP = 4, PL_ERROR = 8 };
 

@@ -29,6 +29,7 @@ struct pl_job {
 	struct pl_reactor *reactor;
 	struct pl_worker *worker;
 	struct pl_job *next;
+	struct pl_job *open_next, **open_link; /* all that were taken and not handed over */
 	int status;
 	bool abandoned;
 };

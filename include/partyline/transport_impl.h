@@ -29,6 +29,7 @@ PL_BEGIN_DECLS
 /* --- transports ------------------------------------------------------------------- */
 
 enum { PL_CONTROL_HALF_CLOSE }; /* no more will be written: tell the peer */
+enum { PL_CONTROL_LATER = 1 };
 
 struct pl_transport_ops {
 	const char *type;
@@ -40,7 +41,9 @@ struct pl_transport_ops {
 	void (*set_reading)(struct pl_transport *t, bool on);
 	void (*close)(struct pl_transport *t); /* give the descriptor back; no calls up */
 	void (*destroy)(struct pl_transport *t); /* last call: free the memory */
-	/* Optional; 0 or a negative errno (-ENOTSUP for what it does not know). */
+	/* Optional; 0 or a negative errno (-ENOTSUP for what it does not know).  For a
+	 * half-close also PL_CONTROL_LATER: the farewell is on its way, pl_transport_down()
+	 * follows when it is out. */
 	int (*control)(struct pl_transport *t, unsigned op, void *arg);
 };
 

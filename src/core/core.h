@@ -53,7 +53,8 @@ struct pl_reactor {
 	struct pl_call *calls, **calls_last;
 	bool closed; /* no calls from threads any more */
 	atomic_bool mail;
-	struct pl_worker *pool, *workers;
+	struct pl_worker *pool, *workers; /* from here on its own thread's alone */
+	struct pl_job *open_jobs;
 
 	/* transport.c, port.c: above the reactor, which knows only how to end them */
 	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define FIRST_CAPACITY 512
+#define CUT_BACK 4 /* so far at most: no character of UTF-8 is longer */
 
 static int make_room(struct pl_outq *q, size_t more)
 {
@@ -69,7 +70,7 @@ static size_t cut(const char *data, size_t len, size_t max)
 
 	if (len <= max)
 		return len;
-	while (n > max - 4 && n > 1 && ((unsigned char)data[n] & 0xc0) == 0x80)
+	while (n > max - CUT_BACK && ((unsigned char)data[n] & 0xc0) == 0x80)
 		n--;
 	return n;
 }
@@ -77,7 +78,7 @@ static size_t cut(const char *data, size_t len, size_t max)
 int pl_outq_append_unit(struct pl_outq *q, const char *data, size_t len, size_t max_unit)
 {
 	/* Room for all pieces first: a unit goes in whole or not at all. */
-	const size_t pieces = len / (max_unit - 3) + 1;
+	const size_t pieces = len / (max_unit - CUT_BACK) + 1;
 	int code = make_room(q, len + pieces * PL_UNIT_HEADER);
 
 	if (code)

@@ -36,16 +36,23 @@ static void stream_set_reading(struct pl_transport *t, bool on PL_UNUSED)
 	update_wants(stream_of(t));
 }
 
-/* The end shows in the read, behind the last words; but the error is told once, and we
- * have it.  EPIPE is no more than his orderly end, which we wrote after. */
+/* The peer is gone.  That shows in the read too, behind his last words; but the error is
+ * told once, and we have it. */
+static void broken(struct pl_stream *s, int code)
+{
+	s->wants_write = false;
+	s->broken = code;
+	pl_transport_mute(&s->transport);
+}
+
 static void write_failed(struct pl_stream *s, int code)
 {
-	if (s->transport.state != PL_TRANSPORT_OPEN) {
+	const bool short_of_memory = code == -ENOBUFS || code == -ENOMEM;
+
+	if (s->transport.state != PL_TRANSPORT_OPEN || short_of_memory)
 		pl_transport_down(&s->transport, code);
-		return;
-	}
-	s->broken = code == -EPIPE ? 0 : code;
-	pl_transport_mute(&s->transport);
+	else /* EPIPE is no more than his orderly end, which we wrote after */
+		broken(s, code == -EPIPE ? 0 : code);
 }
 
 static void stream_kick(struct pl_transport *t)
@@ -122,10 +129,14 @@ static void on_stream(struct pl_watch *w, unsigned events)
 	/* HANGUP and ERROR show in the read, behind the last words; where nobody reads they
 	 * are the end. */
 	if (events & ~(unsigned)PL_WRITE) {
-		if (pl_transport_reading(t))
+		if (pl_transport_reading(t)) {
 			read_some(s);
-		else
+		} else if (t->state == PL_TRANSPORT_OPEN) {
+			broken(s, pending_error(w->fd)); /* reading rests: until it goes on */
+			update_wants(s);
+		} else {
 			pl_transport_down(t, pending_error(w->fd));
+		}
 	}
 	if (t->state == PL_TRANSPORT_CLOSED || !(events & PL_WRITE) || !s->wants_write)
 		return;

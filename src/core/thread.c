@@ -20,7 +20,7 @@ struct pl_worker {
 	pthread_cond_t more;
 	struct pl_reactor *reactor; /* NULL: nobody waits for results */
 	struct pl_job *first, **last;
-	unsigned threads, idle, max_threads, refs;
+	unsigned threads, idle, queued, max_threads, refs;
 	struct pl_worker *next, **link; /* the reactor's workers; its thread only */
 };
 
@@ -61,8 +61,25 @@ static void abandon(struct pl_deferred *d)
 	pl_container_of(d, struct pl_job, deferred)->abandoned = true;
 }
 
+static void open_job(struct pl_reactor *r, struct pl_job *job)
+{
+	job->open_next = r->open_jobs;
+	job->open_link = &r->open_jobs;
+	if (job->open_next)
+		job->open_next->open_link = &job->open_next;
+	r->open_jobs = job;
+}
+
+static void close_job(struct pl_job *job)
+{
+	*job->open_link = job->open_next;
+	if (job->open_next)
+		job->open_next->open_link = job->open_link;
+}
+
 static void hand_over(struct pl_job *job)
 {
+	close_job(job);
 	if (job->abandoned)
 		job->discard(job);
 	else
@@ -84,8 +101,12 @@ struct pl_deferred *pl_defer_to_thread(struct pl_reactor *r, struct pl_worker *w
 	pl_deferred_init(&job->deferred, abandon);
 	if (!job->worker)
 		return NULL;
+	open_job(r, job);
 	code = r->os.submit ? r->os.submit(r->os.ctx, job) : pl_threads_submit(job);
-	return code ? NULL : &job->deferred;
+	if (!code)
+		return &job->deferred;
+	close_job(job);
+	return NULL;
 }
 
 /* --- workers ------------------------------------------------------------------------- */
@@ -121,6 +142,7 @@ static void *work(void *arg)
 		w->first = job->next;
 		if (!w->first)
 			w->last = &w->first;
+		w->queued--;
 		pthread_mutex_unlock(&w->lock);
 		pl_job_run(job);
 		pthread_mutex_lock(&w->lock);
@@ -162,7 +184,8 @@ int pl_threads_submit(struct pl_job *job)
 	int code = 0;
 
 	pthread_mutex_lock(&w->lock);
-	if (!w->idle && w->threads < w->max_threads)
+	/* A thread that was woken for an earlier job still counts as idle. */
+	if (w->idle <= w->queued && w->threads < w->max_threads)
 		code = start_thread(w);
 	if (!w->threads) {
 		pthread_mutex_unlock(&w->lock);
@@ -171,6 +194,7 @@ int pl_threads_submit(struct pl_job *job)
 	job->next = NULL;
 	*w->last = job;
 	w->last = &job->next;
+	w->queued++;
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	return 0;
@@ -219,6 +243,19 @@ static struct pl_job *take_finished_of(struct pl_reactor *r, const struct pl_wor
 	return taken;
 }
 
+/* The steps that wait for them wait for nothing from now on: before a thread may free
+ * the first of the jobs. */
+static void abandon_jobs_of(struct pl_reactor *r, const struct pl_worker *w)
+{
+	for (struct pl_job *job = r->open_jobs, *next; job; job = next) {
+		next = job->open_next;
+		if (job->worker != w)
+			continue;
+		close_job(job);
+		pl_deferred_cancel(&job->deferred);
+	}
+}
+
 void pl_worker_destroy(struct pl_worker *w)
 {
 	struct pl_reactor *r;
@@ -227,6 +264,7 @@ void pl_worker_destroy(struct pl_worker *w)
 	if (!w)
 		return;
 	r = w->reactor;
+	abandon_jobs_of(r, w);
 	pthread_mutex_lock(&w->lock);
 	w->reactor = NULL;
 	pthread_cond_broadcast(&w->more);

@@ -179,17 +179,22 @@ static void tell_marks(struct pl_transport *t)
  * reset, and the peer would lose the farewell: tell him, and wait for his end. */
 static void finish_closing(struct pl_transport *t)
 {
-	uint64_t left = pl_timer_left_ms(&t->timer);
+	const uint64_t left = pl_timer_left_ms(&t->timer);
+	int code;
 
 	if (t->half_closed)
 		return;
-	if (t->eof || !t->ops->control ||
-	    t->ops->control(t, PL_CONTROL_HALF_CLOSE, NULL) < 0) {
+	code = t->eof || !t->ops->control
+	               ? -ENOTSUP
+	               : t->ops->control(t, PL_CONTROL_HALF_CLOSE, NULL);
+	if (code < 0) {
 		pl_transport_down(t, 0);
 		return;
 	}
 	t->half_closed = true;
-	pl_call_later(t->reactor, &t->timer, left < HALF_CLOSED_MS ? left : HALF_CLOSED_MS);
+	if (code != PL_CONTROL_LATER)
+		pl_call_later(t->reactor, &t->timer,
+		              left < HALF_CLOSED_MS ? left : HALF_CLOSED_MS);
 }
 
 static void send_and_tell(struct pl_transport *t)

@@ -32,11 +32,12 @@ static struct pl_tty_session *session_of(struct pl_transport *t)
 	return pl_container_of(t, struct pl_tty_session, transport);
 }
 
-/* Cannot fail: the watch has its place since pl_tty_open(). */
+/* Also of a line that rests: who comes next must not find the session of who has left.
+ * Cannot fail: the watch has its place since pl_tty_open(). */
 static void update_wants(struct pl_tty *tty)
 {
 	const struct pl_tty_session *s = tty->session;
-	unsigned wants = s && s->blocked ? PL_WRITE : 0;
+	unsigned wants = PL_HANGUP | (s && s->blocked ? PL_WRITE : 0);
 
 	if (tty->watch.fd < 0)
 		return;
@@ -116,7 +117,7 @@ static int session_control(struct pl_transport *t, unsigned op, void *arg PL_UNU
 		return -ENOTSUP;
 	s->draining = true;
 	pl_call_later(t->reactor, &s->timer, 0);
-	return 0;
+	return PL_CONTROL_LATER;
 }
 
 /* --- a session ----------------------------------------------------------------------------- */
@@ -274,10 +275,9 @@ void pl_tty_close(struct pl_tty *tty)
 
 bool pl_tty_end_session(struct pl_tty *tty, int reason)
 {
-	if (!tty->session) {
-		pl_getty_cancel(&tty->getty);
+	pl_getty_cancel(&tty->getty);
+	if (!tty->session)
 		return false;
-	}
 	pl_transport_down(&tty->session->transport, reason);
 	return true;
 }
