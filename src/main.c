@@ -161,6 +161,18 @@ static int wrong_usage(const char *what, const char *value)
 	return EXIT_USAGE;
 }
 
+/* A descriptor of ours that became number 2 would be sent the log. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -175,6 +187,7 @@ int main(int argc, char **argv)
 	enum pl_log_level level;
 	int option;
 
+	open_standard_descriptors();
 	opterr = 0; /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {

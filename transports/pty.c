@@ -246,15 +246,18 @@ static int open_line(struct pty_port *port, struct pl_error *err)
 {
 	const struct pl_endpoint *ep = port->port.endpoint;
 	const char *text = pl_endpoint_text(ep), *path = pl_endpoint_arg(ep);
-	int slave = -1, code = open_pair(port, &slave);
+	int slave = -1, code;
 
+	/* First: our own pair may get the number that a stale link names. */
+	code = clear_path(text, path, err);
+	if (code)
+		return code;
+	code = open_pair(port, &slave);
 	if (code)
 		return pl_fail(err, code, "%s: no pseudo-terminal: %s", text,
 		               strerror(-code));
 	code = prepare_slave(ep, slave, err);
 	close(slave);
-	if (!code)
-		code = clear_path(text, path, err);
 	if (!code && symlink(port->slave, path) < 0)
 		code = pl_fail(err, -errno, "%s: %s: %s", text, path, strerror(errno));
 	if (code)

@@ -126,7 +126,7 @@ static int tcp_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 	struct tcp_port *port;
 	long number, backlog;
 
-	code = pl_endpoint_arg_int(ep, "port", 0, 65535, &number, err);
+	code = pl_address_arg(ep, &number, err);
 	if (!code)
 		code = pl_endpoint_int(ep, "backlog", 1, 65535, SOMAXCONN, &backlog, err);
 	if (code)

@@ -487,7 +487,7 @@ static int read_settings(struct udp_port *port, const struct pl_endpoint *ep,
                          struct pl_error *err)
 {
 	long idle_s;
-	int code = pl_endpoint_arg_int(ep, "port", 0, 65535, &port->number, err);
+	int code = pl_address_arg(ep, &port->number, err);
 
 	if (!code)
 		code = pl_endpoint_int(ep, "idle", 1, IDLE_MAX_S, IDLE_DEFAULT_S, &idle_s,

@@ -30,6 +30,9 @@ enum { PL_ADDRESS_LIST = 2, PL_ADDRESS_TEXT = 80 };
 int pl_address_list(const struct pl_endpoint *ep, long port, struct pl_address *out,
                     size_t max, struct pl_error *err);
 
+/* The port that is ARG, 0 to 65535; 0, or -EINVAL with a sentence. */
+int pl_address_arg(const struct pl_endpoint *ep, long *port, struct pl_error *err);
+
 /* Sockets bound to the addresses of list, non-blocking and close-on-exec, all with one
  * number: port 0 is tried again until one is free for both, and *port is set to it.  Of
  * two addresses the second is done without where there is no IPv6.  Returns how many

@@ -29,10 +29,12 @@ struct pl_line_receiver_ops {
 	/* Valid UTF-8 without control characters (but TAB), no terminator; also ends with a
 	 * NUL, which len does not count. */
 	void (*line_received)(struct pl_line_receiver *l, const char *line, size_t len);
-	void (*connection_lost)(struct pl_line_receiver *l, int reason); /* free it here */
+	/* Optional with a pl_line_factory, which frees the receiver after it; else free it
+	 * here. */
+	void (*connection_lost)(struct pl_line_receiver *l, int reason);
 };
 
-/* Embedded at any place in the receiver's own struct. */
+/* Embedded in the receiver's own struct: at any place, or first for a pl_line_factory. */
 struct pl_line_receiver {
 	struct pl_protocol protocol; /* protocol.transport is the connection */
 	const struct pl_line_receiver_ops *ops;

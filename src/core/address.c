@@ -56,6 +56,15 @@ int pl_address_parse(const char *text, long port, struct pl_address *out)
 	return 0;
 }
 
+int pl_address_arg(const struct pl_endpoint *ep, long *port, struct pl_error *err)
+{
+	if (strpbrk(pl_endpoint_arg(ep), ":."))
+		return pl_fail(err, -EINVAL,
+		               "%s: port must be 0..65535; the address goes into interface=",
+		               pl_endpoint_text(ep));
+	return pl_endpoint_arg_int(ep, "port", 0, 65535, port, err);
+}
+
 int pl_address_list(const struct pl_endpoint *ep, long port, struct pl_address *out,
                     size_t max, struct pl_error *err)
 {

@@ -1,7 +1,7 @@
 /* log.c: one line to standard error per call.
  *
  * A whole line goes out in one write, so lines of several threads do not mix.  The level
- * is the library's only setting outside a reactor. */
+ * and the count of lost lines are the library's only state outside a reactor. */
 #include "core.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@ static const char *const names[] = { "error", "warning", "info", "debug" };
 static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" }; /* sd-daemon(3) */
 
 static atomic_int threshold = PL_LOG_INFO;
+static atomic_uint dropped;
 
 void pl_log_set_level(enum pl_log_level level)
 {
@@ -74,6 +75,30 @@ static size_t prefix(char *out, size_t size, enum pl_log_level level)
 	return n + (size_t)snprintf(out + n, size - n, "%s: ", names[level]);
 }
 
+/* A reader of the log that is stuck must not stop the server: what does not fit is
+ * dropped, and counted in the next line that does. */
+static void send_line(const char *line, size_t len)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char note[64];
+	unsigned lost;
+
+	if (poll(&p, 1, 0) == 0) {
+		atomic_fetch_add(&dropped, 1);
+		return;
+	}
+	lost = atomic_exchange(&dropped, 0);
+	if (lost) {
+		const int n = snprintf(note, sizeof note, "(%u lines lost)\n", lost);
+
+		if (write(STDERR_FILENO, note, (size_t)n) < 0)
+			atomic_fetch_add(&dropped, lost);
+	}
+	/* Nobody to tell when this fails, and nothing depends on it. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
 void pl_log(enum pl_log_level level, const char *fmt, ...)
 {
 	char text[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES];
@@ -89,8 +114,6 @@ void pl_log(enum pl_log_level level, const char *fmt, ...)
 	n = prefix(line, sizeof line, level);
 	n += escape(line + n, sizeof line - n - 1, text);
 	line[n++] = '\n';
-	/* Nobody to tell when this fails, and nothing depends on it. */
-	if (write(STDERR_FILENO, line, n) < 0)
-		errno = saved;
+	send_line(line, n);
 	errno = saved;
 }

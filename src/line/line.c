@@ -218,6 +218,20 @@ static void forget_line(struct pl_line_receiver *l)
 		pl_framer_drop(&l->line->in.framer);
 }
 
+/* Nobody presses a key in the middle of a character. */
+static void take_telnet_key(struct pl_line_receiver *l, bool interrupt)
+{
+	const struct pl_line *line = l->line;
+	const struct pl_clean *clean =
+		line->editing ? &line->in.editor.clean : &line->in.framer.clean;
+	const char eaten = pl_telnet_eaten(&line->telnet);
+
+	if (clean->need > 0)
+		take_text(l, &eaten, 1);
+	else if (interrupt)
+		forget_line(l);
+}
+
 /* Returns how many of the bytes were taken: fewer than len when the receiver paused or
  * ended. */
 static size_t take_data(struct pl_line_receiver *l, const char *data, size_t len)
@@ -240,7 +254,8 @@ static size_t take_data(struct pl_line_receiver *l, const char *data, size_t len
 		case PL_TELNET_NOTHING:
 			break;
 		case PL_TELNET_INTERRUPT:
-			forget_line(l);
+		case PL_TELNET_KEY:
+			take_telnet_key(l, piece == PL_TELNET_INTERRUPT);
 			break;
 		case PL_TELNET_ARE_YOU_THERE:
 			pl_send_linef(l, "-- yes, I am here --");

@@ -78,6 +78,7 @@ void pl_framer_drop(struct pl_framer *f);
 
 struct pl_telnet {
 	unsigned char state;
+	unsigned char key;      /* the command that a key stands for, of the last piece */
 	unsigned short skipped; /* bytes of the subnegotiation under way */
 };
 
@@ -85,6 +86,7 @@ enum pl_telnet_piece {
 	PL_TELNET_TEXT,      /* bytes for the framer */
 	PL_TELNET_NOTHING,   /* a piece of a command, dealt with */
 	PL_TELNET_INTERRUPT, /* IP or BRK: the unfinished line is not wanted any more */
+	PL_TELNET_KEY,       /* SUSP or AO: what they are for is not here */
 	PL_TELNET_ARE_YOU_THERE,
 	PL_TELNET_TIMING_MARK /* DO TIMING-MARK: has to be answered */
 };
@@ -92,6 +94,11 @@ enum pl_telnet_piece {
 /* Takes the first piece of data (len is not 0) and returns how long it is. */
 size_t pl_telnet_next(struct pl_telnet *t, const char *data, size_t len,
                       enum pl_telnet_piece *piece);
+
+/* The telnet of inetutils (2.4) takes single bytes for its special keys, inside UTF-8 too:
+ * c3 9c, a character of two, leaves as c3 and BRK.  After INTERRUPT or KEY in the middle of a character:
+ * the byte that it was. */
+char pl_telnet_eaten(const struct pl_telnet *t);
 
 /* --- the editor: editor.c ---------------------------------------------------------------- */
 

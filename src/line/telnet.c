@@ -12,9 +12,11 @@
 /* RFC 854, RFC 860.  After IAC the commands begin with ec (EOF, RFC 1184). */
 enum {
 	FIRST_COMMAND = 0xec,
+	SUSP = 0xed,
 	SE = 0xf0,
 	BRK = 0xf3,
 	IP = 0xf4,
+	AO = 0xf5,
 	AYT = 0xf6,
 	SB = 0xfa,
 	WILL = 0xfb,
@@ -62,7 +64,13 @@ static void command(struct pl_telnet *t, unsigned char byte, enum pl_telnet_piec
 		break;
 	case BRK:
 	case IP:
+		t->key = byte;
 		*piece = PL_TELNET_INTERRUPT;
+		break;
+	case SUSP:
+	case AO:
+		t->key = byte;
+		*piece = PL_TELNET_KEY;
 		break;
 	case AYT:
 		*piece = PL_TELNET_ARE_YOU_THERE;
@@ -115,4 +123,18 @@ size_t pl_telnet_next(struct pl_telnet *t, const char *data, size_t len,
 		break;
 	}
 	return 1;
+}
+
+char pl_telnet_eaten(const struct pl_telnet *t)
+{
+	switch (t->key) {
+	case BRK:
+		return '\x9c'; /* the second half of an U with two dots */
+	case IP:
+		return '\x83';
+	case SUSP:
+		return '\x9a';
+	default:
+		return '\x8f'; /* AO */
+	}
 }

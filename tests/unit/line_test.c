@@ -247,6 +247,21 @@ static void telnet_s_interrupt_is_answered_and_drops_the_line(void **state)
 	assert_string_equal(screen(place), "\xff\xfb\x06");
 }
 
+/* What inetutils telnet makes of characters with such bytes in them, recorded. */
+static void a_character_that_telnet_took_for_a_key_is_put_together_again(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = plain(place);
+
+	person_types(ann, "Meine \xc3\xff\xf3\xff\xfd\x06"
+	                  "bung\r\n");
+	person_types(ann, "\xc3\xff\xf4\xff\xfd\x06 \xc3\xff\xed\xff\xfd\x06 "
+	                  "\xc3\xff\xf5\xff\xfd\x06\r\n");
+	assert_string_equal(ann->heard.text, "<Meine \xc3\x9c"
+	                                     "bung>"
+	                                     "<\xc3\x83 \xc3\x9a \xc3\x8f>");
+}
+
 static void are_you_there_is_answered(void **state)
 {
 	struct place *place = *state;
@@ -760,6 +775,7 @@ int main(void)
 		T(who_types_too_long_a_line_at_a_terminal_is_told_once_above_it),
 		T(idle_people_have_no_buffers),
 		T(telnet_s_interrupt_is_answered_and_drops_the_line),
+		T(a_character_that_telnet_took_for_a_key_is_put_together_again),
 		T(are_you_there_is_answered),
 		T(telnet_codes_do_not_reach_the_text),
 		T(telnet_works_for_edited_lines_too),

@@ -174,6 +174,23 @@ static void bytes_that_are_no_characters_are_cut_as_well(void **state)
 	assert_int_equal(total, sizeof(junk));
 }
 
+/* A cut between characters makes the pieces shorter, and so more of them than there would
+ * be; each has a length in front.  Sizes just below a power of two leave no room to spare. */
+static void the_room_for_all_pieces_of_a_long_unit_is_there(void **state)
+{
+	static char bytes[1 << 18];
+
+	(void)state;
+	memset(bytes, 0x80, sizeof bytes);
+	for (size_t len = sizeof bytes / 2 - 2000; len < sizeof bytes / 2; len++) {
+		struct pl_outq q = { .data = NULL };
+
+		assert_int_equal(pl_outq_append_unit(&q, bytes, len, 100), 0);
+		assert_true(q.len <= q.cap);
+		pl_outq_finish(&q);
+	}
+}
+
 static void random_units_come_out_whole_and_in_order(void **state)
 {
 	enum { MAX = 100, SPAN = 1 << 18 };
@@ -236,6 +253,7 @@ int main(void)
 		cmocka_unit_test(small_units_are_packed_into_one_datagram),
 		cmocka_unit_test(a_unit_longer_than_a_datagram_is_cut_between_characters),
 		cmocka_unit_test(bytes_that_are_no_characters_are_cut_as_well),
+		cmocka_unit_test(the_room_for_all_pieces_of_a_long_unit_is_there),
 		cmocka_unit_test(random_units_come_out_whole_and_in_order),
 		cmocka_unit_test(a_unit_of_impossible_size_is_refused_whole),
 	};

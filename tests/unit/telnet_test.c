@@ -12,6 +12,7 @@ static void feed(void *parser, const char *data, size_t len, struct chunk_log *l
 	static const char *const names[] = {
 		[PL_TELNET_NOTHING] = "",
 		[PL_TELNET_INTERRUPT] = "{interrupt}",
+		[PL_TELNET_KEY] = "{key}",
 		[PL_TELNET_ARE_YOU_THERE] = "{there?}",
 		[PL_TELNET_TIMING_MARK] = "{mark}",
 	};
@@ -113,7 +114,8 @@ static void keys_of_a_telnet_in_line_mode_are_understood(void **state)
 {
 	static const struct row rows[] = {
 		ROW("^C", "\xff\xf4\xff\xfd\x06", "{interrupt}{mark}"),
-		ROW("^Z", "\xff\xed\xff\xfd\x06", "{mark}"),
+		ROW("^Z", "\xff\xed\xff\xfd\x06", "{key}{mark}"),
+		ROW("abort output", "\xff\xf5x", "{key}x"),
 		ROW("send brk", "\xff\xf3", "{interrupt}"),
 		ROW("send ayt", "\xff\xf6x", "{there?}x"),
 		ROW("WILL TIMING-MARK is no question", "\xff\xfb\x06\xff\xfe\x06x", "x"),

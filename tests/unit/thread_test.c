@@ -430,6 +430,73 @@ static void a_worker_uses_as_many_threads_as_it_may_and_no_more(void **state)
 	}
 }
 
+static void jobs_of_a_burst_do_not_wait_for_each_other(void **state)
+{
+	struct stage *s = *state;
+	struct pl_worker *w = pl_worker_create(s->reactor, 4);
+	struct task *tasks[4];
+	int gate[2], begun[2];
+
+	assert_int_equal(pipe(gate), 0);
+	assert_int_equal(pipe(begun), 0);
+	tasks[0] = task_new(s, 'a'); /* leaves an idle thread, on which all might count */
+	submit(tasks[0], w);
+	while (!tasks[0]->stepped)
+		assert_int_equal(pl_reactor_turn(s->reactor, -1), 0);
+	for (int i = 1; i < 4; i++) {
+		tasks[i] = task_new(s, (char)('a' + i));
+		tasks[i]->wait_fd = gate[0];
+		tasks[i]->begun_fd = begun[1];
+		submit(tasks[i], w);
+	}
+	for (int i = 1; i < 4; i++)
+		read_letter(begun[0]); /* each has begun, and none has ended */
+	for (int i = 1; i < 4; i++)
+		write_letter(gate[1], 'x');
+	while (!tasks[1]->stepped || !tasks[2]->stepped || !tasks[3]->stepped)
+		assert_int_equal(pl_reactor_turn(s->reactor, -1), 0);
+	for (int i = 0; i < 4; i++)
+		free(tasks[i]);
+	pl_worker_destroy(w);
+	for (int i = 0; i < 2; i++) {
+		close(gate[i]);
+		close(begun[i]);
+	}
+}
+
+static int run_nothing(struct pl_job *job)
+{
+	(void)job;
+	return 0;
+}
+
+static void discard_job(struct pl_job *job)
+{
+	free(job);
+}
+
+static void a_step_waits_for_nothing_once_its_worker_is_destroyed(void **state)
+{
+	struct stage *s = *state;
+	struct pl_worker *w = pl_worker_create(s->reactor, 1);
+	struct pl_step steps[3] = { { .at = NULL } };
+
+	for (int i = 0; i < 3; i++) {
+		struct pl_job *job = calloc(1, sizeof *job);
+
+		assert_non_null(job);
+		job->run = run_nothing;
+		job->discard = discard_job;
+		pl_deferred_add(pl_defer_to_thread(s->reactor, w, job), &steps[i]);
+		assert_non_null(steps[i].at);
+	}
+	pl_worker_destroy(w); /* queued, running or finished: nobody knows */
+	for (int i = 0; i < 3; i++) {
+		assert_null(steps[i].at);
+		pl_step_cancel(&steps[i]);
+	}
+}
+
 static void one_stuck_worker_does_not_hold_up_another(void **state)
 {
 	struct stage *s = *state;
@@ -757,6 +824,8 @@ int main(void)
 		T(a_job_that_fails_brings_a_failure_and_itself),
 		T(a_worker_with_one_thread_does_its_jobs_in_order),
 		T(a_worker_uses_as_many_threads_as_it_may_and_no_more),
+		T(jobs_of_a_burst_do_not_wait_for_each_other),
+		T(a_step_waits_for_nothing_once_its_worker_is_destroyed),
 		T(one_stuck_worker_does_not_hold_up_another),
 		T(a_cancelled_job_is_discarded_and_its_step_does_not_run),
 		T(a_finished_job_cancelled_before_it_was_handed_over_is_discarded),
