@@ -11,33 +11,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What a read brought behind the line that paused.  Exists only while there is such. */
-struct held {
-	struct pl_timer timer; /* hands it on, in a later turn */
-	struct pl_line_receiver *receiver;
-	char *data;
-	size_t start, len;
-	bool record_end; /* the datagram ended behind it */
-};
-
-struct pl_line {
-	union {
-		struct pl_framer framer;
-		struct pl_editor editor;
-	} in;
-	struct held *held;
-	struct pl_telnet telnet;
-	bool editing; /* in.editor, else in.framer */
-	bool paused;  /* pl_line_pause() */
-	bool ended;   /* no further line_received */
-};
-
-/* There may be ten thousand idle people. */
-_Static_assert(sizeof(struct pl_line) <= 64, "go beyond this for a good reason only");
 
 static struct pl_line_receiver *receiver_of(struct pl_protocol *p)
 {
@@ -47,93 +22,6 @@ static struct pl_line_receiver *receiver_of(struct pl_protocol *p)
 static struct pl_transport *transport_of(const struct pl_line_receiver *l)
 {
 	return l->protocol.transport;
-}
-
-static void fail(struct pl_line_receiver *l)
-{
-	if (!l->line)
-		return;
-	l->line->ended = true;
-	pl_abort(transport_of(l), -ENOMEM);
-}
-
-/* --- to the person ------------------------------------------------------------------------ */
-
-static void put(struct pl_line_receiver *l, const char *bytes)
-{
-	pl_write(transport_of(l), bytes, strlen(bytes));
-}
-
-static void put_drawing(struct pl_line_receiver *l, struct pl_drawing *d)
-{
-	if (!d->len)
-		return;
-	pl_write(transport_of(l), d->bytes, d->len);
-	d->len = 0;
-}
-
-static char *add(char *at, const char *bytes, size_t len)
-{
-	if (len)
-		memcpy(at, bytes, len);
-	return at + len;
-}
-
-/* One line without a line end inside, and what a terminal needs around it, in one piece. */
-static void show_one(struct pl_line_receiver *l, const char *text, size_t len, bool own)
-{
-	struct pl_line *line = l->line;
-	const char *before = line->editing ? pl_editor_before(&line->in.editor, own) : "";
-	const size_t lead = strlen(before), max = lead + len + 2 + PL_EDITOR_ROW_MAX;
-	char usual[2 * PL_LINE_MAX + 256], *out = max <= sizeof usual ? usual : malloc(max);
-	char *at;
-
-	if (!out) {
-		fail(l);
-		return;
-	}
-	at = add(out, before, lead);
-	at = add(at, text, len);
-	at = add(at, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
-	if (line->editing)
-		at += pl_editor_row(&line->in.editor, at);
-	pl_write(transport_of(l), out, (size_t)(at - out));
-	if (out != usual)
-		free(out);
-}
-
-/* Where the line that begins at text ends: at LF, CR LF or CR, or with the text. */
-static size_t length_of_line(const char *text, size_t len, size_t *with_end)
-{
-	size_t n = 0;
-
-	while (n < len && text[n] != '\r' && text[n] != '\n')
-		n++;
-	*with_end = n + (n < len);
-	if (n + 1 < len && text[n] == '\r' && text[n + 1] == '\n')
-		*with_end = n + 2;
-	return n;
-}
-
-/* Text with line ends inside, that of a file, is several lines; one at its end adds no
- * empty line. */
-void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool own)
-{
-	if (!l->line)
-		return;
-	do {
-		size_t with_end;
-		const size_t n = length_of_line(text, len, &with_end);
-
-		show_one(l, text, n, own);
-		text += with_end;
-		len -= with_end;
-	} while (len > 0);
-}
-
-bool pl_line_echoes(const struct pl_line_receiver *l)
-{
-	return l->line && l->line->editing;
 }
 
 /* --- from the person ---------------------------------------------------------------------- */
@@ -167,7 +55,7 @@ static void on_entered(struct pl_line_receiver *l)
 	const char *text = pl_editor_take(editor, &len);
 
 	l->ops->line_received(l, text, len);
-	put(l, pl_editor_settle(editor));
+	pl_line_put(l, pl_editor_settle(editor));
 }
 
 static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t len)
@@ -183,15 +71,15 @@ static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t le
 
 		status = pl_editor_key(editor, (unsigned char)data[i++], &d);
 		if (status > 0 || d.len > sizeof d.bytes - PL_EDITOR_KEY_MAX)
-			put_drawing(l, &d);
+			pl_line_put_drawing(l, &d);
 		if (status > 0) {
 			on_entered(l);
 		} else if (editor->full && !was_full) {
-			put_drawing(l, &d);
+			pl_line_put_drawing(l, &d);
 			tell_cut(l);
 		}
 	}
-	put_drawing(l, &d);
+	pl_line_put_drawing(l, &d);
 	pl_linebuf_trim(&editor->line);
 	return status < 0 ? status : (ssize_t)i;
 }
@@ -204,7 +92,7 @@ static size_t take_text(struct pl_line_receiver *l, const char *data, size_t len
 	                                                        len, on_framed, l);
 
 	if (taken < 0) {
-		fail(l);
+		pl_line_fail(l);
 		return 0;
 	}
 	return (size_t)taken;
@@ -261,7 +149,7 @@ static size_t take_data(struct pl_line_receiver *l, const char *data, size_t len
 			pl_send_linef(l, "-- yes, I am here --");
 			break;
 		case PL_TELNET_TIMING_MARK:
-			put(l, "\xff\xfb\x06"); /* IAC WILL TIMING-MARK */
+			pl_line_put(l, "\xff\xfb\x06"); /* IAC WILL TIMING-MARK */
 			break;
 		}
 		taken += n;
@@ -278,7 +166,7 @@ static void end_record(struct pl_line_receiver *l)
 	if (line->ended || line->editing)
 		return;
 	if (pl_framer_end(&line->in.framer, on_framed, l))
-		fail(l);
+		pl_line_fail(l);
 }
 
 /* --- what waits ---------------------------------------------------------------------------- */
@@ -329,7 +217,7 @@ static void hold(struct pl_line_receiver *l, const char *data, size_t len)
 		h = NULL;
 	}
 	if (!h) {
-		fail(l);
+		pl_line_fail(l);
 		return;
 	}
 	memcpy(h->data, data, len);
@@ -415,7 +303,7 @@ static void on_window(struct pl_line_receiver *l, int columns)
 	if (!l->line->editing)
 		return;
 	pl_editor_resize(&l->line->in.editor, columns > 0 ? (unsigned)columns : 0, &d);
-	put_drawing(l, &d);
+	pl_line_put_drawing(l, &d);
 }
 
 static void event(struct pl_protocol *p, const struct pl_event *ev)
@@ -514,37 +402,6 @@ void pl_line_factory_init(struct pl_line_factory *f,
 		                       .size = size };
 }
 
-void pl_send_line(struct pl_line_receiver *l, const char *line, size_t len)
-{
-	pl_line_show(l, line, len, false);
-}
-
-void pl_send_linef(struct pl_line_receiver *l, const char *fmt, ...)
-{
-	struct pl_msg *m;
-	va_list args;
-
-	va_start(args, fmt);
-	m = pl_msg_newv(PL_MSG_LINE, fmt, args);
-	va_end(args);
-	if (m)
-		pl_send_line(l, m->text, m->text_len);
-	else
-		fail(l);
-	pl_msg_unref(m);
-}
-
-void pl_send_msg(struct pl_line_receiver *l, struct pl_msg *m)
-{
-	size_t len;
-	const char *line = pl_msg_render(m, PL_STYLE_PLAIN, &len);
-
-	if (line)
-		pl_send_line(l, line, len);
-	else
-		fail(l);
-}
-
 void pl_line_lose(struct pl_line_receiver *l)
 {
 	struct pl_line *line = l->line;
@@ -553,7 +410,7 @@ void pl_line_lose(struct pl_line_receiver *l)
 		return;
 	line->ended = true;
 	if (line->editing) /* what he typed stays, and the cursor is below it */
-		put(l, pl_editor_settle(&line->in.editor));
+		pl_line_put(l, pl_editor_settle(&line->in.editor));
 	pl_lose(transport_of(l));
 }
 

@@ -7,6 +7,7 @@
 #define PARTYLINE_LINE_IMPL_H
 
 #include <partyline/group.h>
+#include <partyline/reactor.h>
 #include <sys/types.h>
 
 /* --- characters: utf8.c ------------------------------------------------------------- */
@@ -144,13 +145,46 @@ const char *pl_editor_settle(struct pl_editor *e);
 void pl_editor_resize(struct pl_editor *e, unsigned columns, struct pl_drawing *d);
 void pl_editor_finish(struct pl_editor *e);
 
-/* --- to one person: line.c ----------------------------------------------------------------- */
+/* --- a connection: line.c ------------------------------------------------------------------ */
+
+/* What a read brought behind the line that paused.  Exists only while there is such. */
+struct held {
+	struct pl_timer timer; /* hands it on, in a later turn */
+	struct pl_line_receiver *receiver;
+	char *data;
+	size_t start, len;
+	bool record_end; /* the datagram ended behind it */
+};
+
+struct pl_line {
+	union {
+		struct pl_framer framer;
+		struct pl_editor editor;
+	} in;
+	struct held *held;
+	struct pl_telnet telnet;
+	bool editing; /* in.editor, else in.framer */
+	bool paused;  /* pl_line_pause() */
+	bool ended;   /* no further line_received */
+};
+
+/* There may be ten thousand idle people. */
+_Static_assert(sizeof(struct pl_line) <= 64, "go beyond this for a good reason only");
+
+/* --- to one person: send.c ----------------------------------------------------------------- */
 
 /* Are the keys of this person echoed, and his line replaced by what the others see? */
 bool pl_line_echoes(const struct pl_line_receiver *l);
 
 /* pl_send_line(); `own` is the line that he has entered, as the others see it. */
 void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool own);
+
+/* Bytes, and what was drawn, as they are. */
+void pl_line_put(struct pl_line_receiver *l, const char *bytes);
+void pl_line_put_drawing(struct pl_line_receiver *l, struct pl_drawing *d);
+
+/* Out of memory: ends the connection. */
+void pl_line_fail(struct pl_line_receiver *l);
 
 /* --- to those of a group: group.c ------------------------------------------------------------ */
 
