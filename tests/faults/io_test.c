@@ -22,6 +22,7 @@
 
 static unsigned mood; /* 0: none */
 static unsigned long interrupted, delayed, cut;
+static int next_send_fails; /* with this errno; 0: it does not */
 
 static unsigned pick(unsigned n)
 {
@@ -62,6 +63,11 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct msghdr less = *msg;
 	struct iovec piece;
 
+	if (next_send_fails) {
+		errno = next_send_fails;
+		next_send_fails = 0;
+		return -1;
+	}
 	if (fails_now())
 		return -1;
 	if (mood == 0 || msg->msg_iovlen == 0 || pick(2) == 0)
@@ -186,10 +192,66 @@ static void a_talk_survives_every_mood_of_the_kernel(void **state)
 	assert_true(cut > 100);
 }
 
+/* One who talks to a peer that answers nothing, and what became of him. */
+static void send_to_one(int fails_with, bool closes, const char *log)
+{
+	struct pl_world *w = pl_world_create(1);
+	struct records records;
+	struct record *rec;
+	struct pl_port *port;
+	int fd;
+
+	records_init(&records, NULL);
+	port = records_listen(&records, pl_world_reactor(w), "tcp:0:interface=127.0.0.1",
+	                      NULL);
+	fd = loopback_connect(pl_port_name(port));
+	for (int turns = 0; turns < 1000 && !records_at(&records, 0); turns++)
+		world_turn(w, 1);
+	rec = records_at(&records, 0);
+	assert_non_null(rec);
+	next_send_fails = fails_with;
+	record_print(rec, "hello");
+	assert_int_equal(write(fd, "last words", 10), 10);
+	if (closes)
+		close(fd);
+	for (int turns = 0; turns < 1000 && !rec->lost; turns++)
+		world_turn(w, 1);
+	assert_int_equal(next_send_fails, 0);
+	assert_string_equal(record_log(rec), log);
+	records_check(&records);
+	if (!closes)
+		close(fd);
+	pl_world_destroy(w);
+	records_finish(&records);
+}
+
+/* A peer who hears nothing any more while he can still speak would be worse. */
+static void a_send_without_memory_ends_the_connection(void **state)
+{
+	(void)state;
+	send_to_one(ENOBUFS, false, "made; data \"last words\"; lost -105");
+	send_to_one(ENOMEM, false, "made; data \"last words\"; lost -12");
+}
+
+static void a_send_after_the_peers_end_is_no_more_than_that_end(void **state)
+{
+	(void)state;
+	send_to_one(EPIPE, true, "made; data \"last words\"; eof; lost 0");
+}
+
+static void a_send_that_meets_a_reset_tells_of_it_behind_the_last_words(void **state)
+{
+	(void)state;
+	send_to_one(ECONNRESET, true, "made; data \"last words\"; lost -104");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_talk_survives_every_mood_of_the_kernel),
+		cmocka_unit_test(a_send_without_memory_ends_the_connection),
+		cmocka_unit_test(a_send_after_the_peers_end_is_no_more_than_that_end),
+		cmocka_unit_test(a_send_that_meets_a_reset_tells_of_it_behind_the_last_words),
 	};
 
 	return cmocka_run_group_tests_name("moods of the kernel", tests, NULL, NULL);
