@@ -59,7 +59,8 @@ struct pl_reactor {
 	/* transport.c, port.c: above the reactor, which knows only how to end them */
 	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */
 	struct pl_transport *transports;
-	size_t connections;
+	size_t connections,
+		crowd; /* crowd: the most there were since memory was given back */
 	struct pl_port *ports;
 };
 
@@ -72,6 +73,7 @@ void pl_timers_run(struct pl_reactor *r);
 
 /* platform.c */
 extern const struct pl_platform pl_real_platform;
+void pl_give_memory_back(void); /* what is free, to the system; where there is a way */
 
 /* thread.c */
 int pl_threads_init(struct pl_reactor *r);

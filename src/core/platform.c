@@ -3,9 +3,12 @@
  * Nothing here keeps state.  Tests replace all of it at once (testing.h). */
 #include "core.h"
 
-#include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static uint64_t real_now(void *ctx PL_UNUSED)
 {
@@ -31,6 +34,13 @@ static int real_poll(void *ctx PL_UNUSED, struct pollfd *fds, nfds_t n, int time
 static void real_random(void *ctx PL_UNUSED, void *buf, size_t len)
 {
 	randombytes_buf(buf, len);
+}
+
+void pl_give_memory_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0); /* free() gives back only what lies at the end of the heap */
+#endif
 }
 
 const struct pl_platform pl_real_platform = {

@@ -20,6 +20,8 @@
 #define CLOSING_MS 5000
 #define HALF_CLOSED_MS 1000
 
+#define CROWD 64 /* connections whose memory is worth giving back to the system */
+
 const struct pl_marks pl_stream_marks = {
 	.low = 4 * 1024,
 	.high = 16 * 1024,
@@ -255,21 +257,34 @@ void pl_transport_mute(struct pl_transport *t)
 	pl_call_at_flush(t->reactor, &t->flush); /* the marks, and an end that waited for it */
 }
 
+/* Of a crowd three in four have left: not at every leaving, because it takes time. */
+static void connection_gone(struct pl_reactor *r)
+{
+	r->connections--;
+	if (r->crowd < CROWD || r->connections > r->crowd / 4)
+		return;
+	r->crowd = r->connections;
+	pl_give_memory_back();
+}
+
 /* Everything that the core took for t, then t. */
 static void destroy(struct pl_transport *t)
 {
+	struct pl_reactor *r = t->reactor;
+	const bool counted = t->protocol != NULL;
+
 	pl_timer_cancel(&t->timer);
 	pl_flush_cancel(&t->flush);
 	pl_outq_finish(&t->out);
 	*t->link = t->next;
 	if (t->next)
 		t->next->link = t->link;
-	if (t->protocol)
-		t->reactor->connections--;
 	if (t->peer.facts)
 		free((void *)(uintptr_t)t->peer.name);
 	pl_endpoint_unref(t->peer.endpoint);
 	t->ops->destroy(t);
+	if (counted)
+		connection_gone(r);
 }
 
 static void on_timer(struct pl_timer *timer)
@@ -364,7 +379,8 @@ int pl_transport_up(struct pl_transport *t, struct pl_factory *f)
 	t->protocol = p;
 	p->transport = t;
 	t->state = PL_TRANSPORT_OPEN;
-	t->reactor->connections++;
+	if (++t->reactor->connections > t->reactor->crowd)
+		t->reactor->crowd = t->reactor->connections;
 	t->ops->set_reading(t, true);
 	p->ops->connection_made(p);
 	return 0;
