@@ -79,10 +79,15 @@ static void on_look(struct pl_timer *t)
 		look_later(port);
 }
 
+static int open_slave(const struct pty_port *port)
+{
+	return open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
 /* What was meant for who has left is not for who comes next. */
 static void forget_unread(const struct pty_port *port)
 {
-	const int fd = open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	const int fd = open_slave(port);
 
 	if (fd < 0)
 		return;
@@ -116,7 +121,7 @@ static bool has_unread(const struct pty_port *port)
 {
 	int unread = 0;
 #ifdef FIONREAD
-	const int fd = open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	const int fd = open_slave(port);
 
 	if (fd < 0)
 		return errno == EBUSY; /* the terminal program keeps it for itself */

@@ -80,8 +80,9 @@ static size_t prefix(char *out, size_t size, enum pl_log_level level)
 static void send_line(const char *line, size_t len)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-	char note[64];
+	char note[128];
 	unsigned lost;
+	size_t n;
 
 	if (poll(&p, 1, 0) == 0) {
 		atomic_fetch_add(&dropped, 1);
@@ -89,9 +90,10 @@ static void send_line(const char *line, size_t len)
 	}
 	lost = atomic_exchange(&dropped, 0);
 	if (lost) {
-		const int n = snprintf(note, sizeof note, "(%u lines lost)\n", lost);
-
-		if (write(STDERR_FILENO, note, (size_t)n) < 0)
+		n = prefix(note, sizeof note, PL_LOG_WARNING);
+		n += (size_t)snprintf(note + n, sizeof note - n,
+		                      "%u lines of the log were lost\n", lost);
+		if (write(STDERR_FILENO, note, n) < 0)
 			atomic_fetch_add(&dropped, lost);
 	}
 	/* Nobody to tell when this fails, and nothing depends on it. */

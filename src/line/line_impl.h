@@ -97,8 +97,8 @@ size_t pl_telnet_next(struct pl_telnet *t, const char *data, size_t len,
                       enum pl_telnet_piece *piece);
 
 /* The telnet of inetutils (2.4) takes single bytes for its special keys, inside UTF-8 too:
- * c3 9c, a character of two, leaves as c3 and BRK.  After INTERRUPT or KEY in the middle of a character:
- * the byte that it was. */
+ * c3 9c, a character of two, leaves as c3 and BRK.  After INTERRUPT or KEY in the middle
+ * of a character: the byte that it was. */
 char pl_telnet_eaten(const struct pl_telnet *t);
 
 /* --- the editor: editor.c ---------------------------------------------------------------- */

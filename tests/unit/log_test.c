@@ -193,6 +193,40 @@ static void levels_have_names(void **state)
 	assert_int_equal(level, PL_LOG_DEBUG);
 }
 
+static void a_reader_who_is_stuck_stops_nobody_and_reads_how_much_he_missed(void **state)
+{
+	static char text[256 * 1024];
+	const int saved = dup(STDERR_FILENO);
+	int fds[2];
+	unsigned written, lost = 0;
+	char *told;
+	ssize_t n;
+
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	assert_int_equal(pipe(fds), 0);
+	dup2(fds[1], STDERR_FILENO);
+	for (int i = 0; i < 20000; i++) /* far more than a pipe holds: would block for ever */
+		pl_log(PL_LOG_INFO, "%d", i);
+	n = read(fds[0], text, sizeof text - 1);
+	written = n > 0 ? (text[n] = '\0', count_lines(text)) : 0;
+	pl_log(PL_LOG_INFO, "again");
+	n = read(fds[0], text, sizeof text - 1);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+	assert_true(n > 0);
+	text[n] = '\0';
+	told = strstr(text, "<4>");
+	assert_non_null(told);
+	assert_int_equal(sscanf(told, "<4>%u lines of the log were lost", &lost), 1);
+	assert_true(lost > 0);
+	*told = '\0'; /* before it: what the first read left */
+	assert_int_equal(written + count_lines(text) + lost, 20000);
+	assert_string_equal(strchr(told + 1, '\n'), "\n<6>again\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +238,7 @@ int main(void)
 		T(a_long_line_stays_one_line),
 		T(lines_of_several_threads_do_not_mix),
 		T(errno_is_left_alone),
+		T(a_reader_who_is_stuck_stops_nobody_and_reads_how_much_he_missed),
 		T(levels_have_names),
 	};
 
