@@ -16,6 +16,7 @@
 #include <partyline/msg.h>
 #include <partyline/protocol.h>
 #include <partyline/reactor.h>
+#include <partyline/stats.h>
 #include <partyline/thread.h>
 #include <partyline/transport.h>
 

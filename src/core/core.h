@@ -5,6 +5,7 @@
 #define PARTYLINE_CORE_H
 
 #include <partyline/reactor.h>
+#include <partyline/stats.h>
 #include <partyline/thread.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,11 @@ union pl_slot {
 struct pl_signal {
 	pl_signal_fn *fn; /* NULL: not ours */
 	void *arg;
+};
+
+struct pl_counter {
+	const char *what;
+	uint64_t n;
 };
 
 struct pl_call; /* thread.c */
@@ -55,6 +61,10 @@ struct pl_reactor {
 	atomic_bool mail;
 	struct pl_worker *pool, *workers; /* from here on its own thread's alone */
 	struct pl_job *open_jobs;
+
+	/* stats.c */
+	struct pl_counter counters[PL_COUNTERS_MAX]; /* sorted by name */
+	size_t n_counters;
 
 	/* transport.c, port.c: above the reactor, which knows only how to end them */
 	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */
