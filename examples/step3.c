@@ -33,7 +33,8 @@ static void line_received(struct pl_line_receiver *l, const char *line, size_t l
 
 int main(int argc, char **argv)
 {
-	const struct pl_line_receiver_ops ops = { connection_made, line_received, NULL };
+	const struct pl_line_receiver_ops ops = { .connection_made = connection_made,
+		                                  .line_received = line_received };
 	struct party party;
 
 	pl_group_init(&party.everybody, NULL);

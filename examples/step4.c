@@ -50,8 +50,9 @@ static void connection_lost(struct pl_line_receiver *l, int reason)
 
 int main(int argc, char **argv)
 {
-	const struct pl_line_receiver_ops ops = { connection_made, line_received,
-		                                  connection_lost };
+	const struct pl_line_receiver_ops ops = { .connection_made = connection_made,
+		                                  .line_received = line_received,
+		                                  .connection_lost = connection_lost };
 	struct party party;
 
 	pl_group_init(&party.everybody, NULL);

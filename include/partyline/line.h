@@ -32,6 +32,10 @@ struct pl_line_receiver_ops {
 	/* Optional with a pl_line_factory, which frees the receiver after it; else free it
 	 * here. */
 	void (*connection_lost)(struct pl_line_receiver *l, int reason);
+	/* Optional: all lines have come and no more will, but he still reads.  True: the
+	 * connection stays, for answers, until pl_line_lose(); false (as without it): it ends
+	 * now. */
+	bool (*input_ended)(struct pl_line_receiver *l);
 };
 
 /* Embedded in the receiver's own struct: at any place, or first for a pl_line_factory. */
@@ -71,8 +75,8 @@ void pl_line_lose(struct pl_line_receiver *l);
 
 /* No line_received from now on, those that came in the same read included, until
  * pl_line_resume(); then they come in a later turn.  Not to be mixed with
- * pl_pause_reading(), which knows nothing of lines.  At the end of input all that is left
- * comes, paused or not: afterwards it could not be answered. */
+ * pl_pause_reading(), which knows nothing of lines.  The end of the input waits as well:
+ * who has paused keeps the connection until he resumes. */
 void pl_line_pause(struct pl_line_receiver *l);
 void pl_line_resume(struct pl_line_receiver *l);
 

@@ -16,7 +16,8 @@
  *     Nothing is written twice.  Out of memory aborts that connection with -ENOMEM.
  *  6. At the peer's end of input, data already received is delivered first; then an EOF
  *     event while writing still works (an unfinished last line is handed up, its answer
- *     goes out); then the transport behaves as after pl_lose.
+ *     goes out); then the transport behaves as after pl_lose, unless the protocol asked
+ *     in that event to stay open (pl_stay_open).
  *  7. p->transport stays valid until connection_lost returns.  The protocol frees
  *     itself there.
  *  8. pause_writing and resume_writing alternate, beginning with pause.

@@ -9,7 +9,8 @@
  *
  *   OPENING  pl_write queues; left by pl_transport_up (OPEN)
  *   OPEN     pl_write queues, sent at the end of the turn; bytes are delivered; left by
- *            pl_lose, the peer's EOF (CLOSING), pl_abort, pl_transport_down (CLOSED)
+ *            pl_lose, the peer's EOF unless the protocol stays (CLOSING), pl_abort,
+ *            pl_transport_down (CLOSED)
  *   CLOSING  pl_write is ignored; what comes is thrown away, but read (a close over
  *            unread input is a reset, and the farewell would be lost); when the queue is
  *            empty, half-close, then the peer's FIN or 1 s; 5 s in all
@@ -76,7 +77,7 @@ struct pl_transport {
 	size_t dropped;
 	int reason;
 	unsigned char state;
-	bool reading_paused, behind, pause_told, half_closed, eof, mute;
+	bool reading_paused, behind, pause_told, half_closed, eof, mute, staying;
 };
 
 /* OPENING.  Takes a reference to ep (which may be NULL). */

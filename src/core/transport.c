@@ -410,12 +410,17 @@ void pl_transport_event(struct pl_transport *t, const struct pl_event *ev)
 		t->eof = true;
 	if (t->state == PL_TRANSPORT_OPEN && t->protocol->ops->event)
 		t->protocol->ops->event(t->protocol, ev);
-	if (ev->type != PL_EVENT_EOF)
+	if (ev->type != PL_EVENT_EOF || t->staying)
 		return;
 	if (t->half_closed)
 		pl_transport_down(t, 0);
 	else
 		pl_lose(t);
+}
+
+void pl_stay_open(struct pl_transport *t)
+{
+	t->staying = t->eof && t->state == PL_TRANSPORT_OPEN;
 }
 
 void pl_pause_reading(struct pl_transport *t)

@@ -197,22 +197,14 @@ static void hand_on(struct pl_line_receiver *l, struct held *h)
 		end_record(l);
 }
 
-static void on_timer(struct pl_timer *t)
-{
-	struct held *h = pl_container_of(t, struct held, timer);
-	struct pl_line_receiver *l = h->receiver;
-
-	hand_on(l, h);
-	if (!l->line->paused)
-		pl_resume_reading(transport_of(l));
-}
+static pl_timer_fn on_timer;
 
 static void hold(struct pl_line_receiver *l, const char *data, size_t len)
 {
 	struct held *h = calloc(1, sizeof *h);
 
 	assert(!l->line->held); /* only pl_line_resume() lets more come */
-	if (h && !(h->data = malloc(len))) {
+	if (h && !(h->data = malloc(len + 1))) {
 		free(h);
 		h = NULL;
 	}
@@ -225,6 +217,32 @@ static void hold(struct pl_line_receiver *l, const char *data, size_t len)
 	h->receiver = l;
 	h->timer.fn = on_timer;
 	l->line->held = h;
+}
+
+/* Nothing is held and nothing will come. */
+static void finish_input(struct pl_line_receiver *l)
+{
+	const struct pl_line *line = l->line;
+
+	end_record(l);
+	if (line->paused && !line->ended)
+		hold(l, "", 0); /* the end waits until he resumes */
+	else if (!line->ended && (!l->ops->input_ended || !l->ops->input_ended(l)))
+		pl_lose(transport_of(l));
+}
+
+static void on_timer(struct pl_timer *t)
+{
+	struct held *h = pl_container_of(t, struct held, timer);
+	struct pl_line_receiver *l = h->receiver;
+
+	hand_on(l, h);
+	if (l->line->held)
+		return; /* paused again, or ended */
+	if (l->line->eof)
+		finish_input(l);
+	else if (!l->line->paused)
+		pl_resume_reading(transport_of(l));
 }
 
 void pl_line_pause(struct pl_line_receiver *l)
@@ -286,13 +304,10 @@ static void data_received(struct pl_protocol *p, const char *data, size_t len)
 
 static void on_eof(struct pl_line_receiver *l)
 {
-	struct pl_line *line = l->line;
-
-	while (line->held && !line->ended) { /* now or never: after this it cannot answer */
-		line->paused = false;
-		hand_on(l, line->held);
-	}
-	end_record(l);
+	l->line->eof = true;
+	pl_stay_open(transport_of(l));
+	if (!l->line->held)
+		finish_input(l);
 }
 
 static void on_window(struct pl_line_receiver *l, int columns)

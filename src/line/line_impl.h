@@ -165,6 +165,7 @@ struct pl_line {
 	struct pl_telnet telnet;
 	bool editing; /* in.editor, else in.framer */
 	bool paused;  /* pl_line_pause() */
+	bool eof;     /* no more will come; what is held has still to be handed on */
 	bool ended;   /* no further line_received */
 };
 

@@ -253,6 +253,51 @@ static void the_end_of_input_is_an_event_and_writing_still_works(void **state)
 	assert_string_equal(record_log(c->record), "made; data \"question\"; eof; lost 0");
 }
 
+static void stay(struct record *rec)
+{
+	pl_stay_open(rec->transport);
+}
+
+static void who_asks_may_stay_after_the_end_of_input(void **state)
+{
+	struct bench *b = *state;
+	struct client *c = join(b);
+
+	c->record->hooks.eof = stay;
+	send_text(c, "question");
+	b->subject->half_close(c);
+	UNTIL(b, c->record->eof);
+	some_turns(b);
+	advance(b, 60000);
+	record_print(c->record, "a late answer");
+	UNTIL(b, c->len == 13);
+	assert_false(c->record->lost);
+	record_lose(c->record);
+	UNTIL(b, has_ended(c) && c->record->lost);
+	assert_string_equal(c->data, "a late answer");
+	assert_string_equal(record_log(c->record), "made; data \"question\"; eof; lost 0");
+}
+
+static void who_stays_after_the_peer_has_gone_entirely_writes_to_nobody(void **state)
+{
+	struct bench *b = *state;
+	struct client *c = join(b);
+
+	c->record->hooks.eof = stay;
+	send_text(c, "question");
+	some_turns(b);
+	client_close(c);
+	UNTIL(b, c->record->eof);
+	for (int i = 0; i < 5; i++) {
+		record_print(c->record, "an answer that nobody reads");
+		some_turns(b);
+	}
+	assert_false(c->record->lost);
+	record_lose(c->record);
+	UNTIL(b, c->record->lost);
+	assert_string_equal(record_log(c->record), "made; data \"question\"; eof; lost 0");
+}
+
 static void a_farewell_arrives_though_input_is_unread(void **state)
 {
 	struct bench *b = *state;
@@ -326,6 +371,8 @@ static const struct CMUnitTest list[] = {
 	CHECK(no_data_comes_after_abort),
 	CHECK(last_words_come_before_the_end),
 	CHECK(the_end_of_input_is_an_event_and_writing_still_works),
+	CHECK(who_asks_may_stay_after_the_end_of_input),
+	CHECK(who_stays_after_the_peer_has_gone_entirely_writes_to_nobody),
 	CHECK(a_farewell_arrives_though_input_is_unread),
 	CHECK(what_was_received_is_delivered_though_an_answer_fails),
 };

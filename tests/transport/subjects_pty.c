@@ -14,6 +14,8 @@
 
 static const struct exception excepted[] = {
 	{ "the_end_of_input_is_an_event_and_writing_still_works", "no half-close" },
+	{ "who_asks_may_stay_after_the_end_of_input", "no half-close" },
+	{ "who_stays_after_the_peer_has_gone_entirely_writes_to_nobody", "no half-close" },
 	{ "another_connection_may_be_ended_inside_a_call_up", ALONE },
 	{ "another_connection_may_be_ended_inside_connection_lost", ALONE },
 	{ NULL, NULL },

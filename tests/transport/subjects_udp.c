@@ -14,6 +14,8 @@ static const struct exception excepted[] = {
 	{ "order_is_kept_from_the_peer", "datagrams may be lost" },
 	{ "order_is_kept_to_the_peer", "datagrams may be lost" },
 	{ "the_end_of_input_is_an_event_and_writing_still_works", "no half-close" },
+	{ "who_asks_may_stay_after_the_end_of_input", "no half-close" },
+	{ "who_stays_after_the_peer_has_gone_entirely_writes_to_nobody", "no half-close" },
 	{ "a_farewell_arrives_though_input_is_unread",
 	  "datagrams while paused are dropped" },
 	{ "data_held_while_paused_is_delivered_after_resume", "they are dropped instead" },

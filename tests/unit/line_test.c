@@ -536,7 +536,7 @@ static void the_end_of_a_datagram_waits_with_what_is_held(void **state)
 	assert_string_equal(ann->heard.text, "<wait><ha>");
 }
 
-static void at_the_end_of_input_what_is_held_comes_all_the_same(void **state)
+static void the_end_of_input_waits_with_what_is_held(void **state)
 {
 	struct place *place = *state;
 	struct person *ann = plain(place);
@@ -544,9 +544,80 @@ static void at_the_end_of_input_what_is_held_comes_all_the_same(void **state)
 	ann->on_line = pause_at_wait;
 	person_types(ann, "wait\nb\nwait\nlast");
 	person_event(ann, PL_EVENT_EOF, 0);
+	pl_world_settle(place->world);
+	assert_string_equal(ann->heard.text, "<wait>");
+	pl_line_resume(&ann->line);
+	pl_world_settle(place->world);
+	assert_string_equal(ann->heard.text, "<wait><b><wait>");
+	pl_send_linef(&ann->line, "still here");
+	pl_world_settle(place->world);
+	assert_string_equal(ann->screen.text, "still here\r\n");
+	assert_int_equal(ann->lost, 0);
+	pl_line_resume(&ann->line);
+	pl_world_settle(place->world);
 	assert_string_equal(ann->heard.text, "<wait><b><wait><last>");
+	assert_int_equal(ann->lost, 1);
+	assert_int_equal(ann->reason, 0);
+}
+
+static void the_end_of_input_waits_for_who_paused_at_the_last_line(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = plain(place);
+
+	ann->on_line = pause_at_wait;
+	person_types(ann, "wait");
+	person_event(ann, PL_EVENT_EOF, 0);
+	pl_world_settle(place->world);
+	assert_string_equal(ann->heard.text, "<wait>");
+	assert_int_equal(ann->lost, 0);
+	pl_line_resume(&ann->line);
+	assert_int_equal(ann->lost, 0);
 	pl_world_settle(place->world);
 	assert_int_equal(ann->lost, 1);
+}
+
+static bool stay(struct pl_line_receiver *l)
+{
+	pl_send_linef(l, "that was all");
+	return true;
+}
+
+static bool go(struct pl_line_receiver *l)
+{
+	pl_send_linef(l, "that was all");
+	return false;
+}
+
+static void tell_of_the_end(struct place *place,
+                            bool (*input_ended)(struct pl_line_receiver *),
+                            unsigned lost_then)
+{
+	struct pl_line_receiver_ops ops = person_ops;
+	struct person *ann = plain(place);
+
+	ops.input_ended = input_ended;
+	ann->line.ops = &ops;
+	person_types(ann, "half");
+	person_event(ann, PL_EVENT_EOF, 0);
+	pl_world_settle(place->world);
+	assert_string_equal(ann->heard.text, "<half>");
+	assert_string_equal(ann->screen.text, "that was all\r\n");
+	assert_int_equal(ann->lost, lost_then);
+	pl_line_lose(&ann->line);
+	pl_world_settle(place->world);
+	assert_int_equal(ann->lost, 1);
+	assert_int_equal(ann->reason, 0);
+}
+
+static void who_is_told_of_the_end_of_input_may_stay(void **state)
+{
+	tell_of_the_end(*state, stay, 0);
+}
+
+static void who_does_not_stay_at_the_end_of_input_goes(void **state)
+{
+	tell_of_the_end(*state, go, 1);
 }
 
 static void what_is_held_goes_with_the_connection(void **state)
@@ -792,7 +863,10 @@ int main(void)
 		T(a_pause_that_is_over_at_once_changes_nothing),
 		T(a_pause_taken_up_again_before_the_rest_came_holds),
 		T(the_end_of_a_datagram_waits_with_what_is_held),
-		T(at_the_end_of_input_what_is_held_comes_all_the_same),
+		T(the_end_of_input_waits_with_what_is_held),
+		T(the_end_of_input_waits_for_who_paused_at_the_last_line),
+		T(who_is_told_of_the_end_of_input_may_stay),
+		T(who_does_not_stay_at_the_end_of_input_goes),
 		T(what_is_held_goes_with_the_connection),
 		T(losing_while_paused_ends_it),
 		T(a_line_around_half_a_typed_one_is_one_write),
