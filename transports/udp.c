@@ -326,6 +326,7 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	pl_transport_init(&peer->transport, &udp_ops, port->port.reactor,
 	                  port->port.endpoint);
 	pl_set_marks(&peer->transport, &udp_marks);
+	peer->transport.peer.datagrams = true;
 	pl_address_text(pl_udp_address(sender), name, sizeof name);
 	pl_address_host(pl_udp_address(sender), host, sizeof host);
 	HASH_ADD_BYHASHVALUE(hh, port->peers, sender.key, sizeof sender->key,

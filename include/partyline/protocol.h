@@ -42,6 +42,7 @@ struct pl_peer {
 	const char *type; /* "tcp" */
 	const char *name; /* "192.0.2.7:50312", "/dev/ttyUSB0"; never NULL */
 	bool terminal;    /* a terminal that sends single keys and does not echo them */
+	bool datagrams;   /* pl_pause_reading() does not slow him: what comes is lost */
 	/* private: */
 	const char *facts; /* "key=value", one after the other, an empty one at the end */
 	struct pl_endpoint *endpoint;

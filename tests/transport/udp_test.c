@@ -267,6 +267,7 @@ static void a_peer_is_named_by_address_and_port(void **state)
 	assert_string_equal(peer->type, "udp");
 	assert_string_equal(peer->name, name);
 	assert_string_equal(pl_peer_fact(peer, "address"), "127.0.0.1");
+	assert_true(peer->datagrams);
 }
 
 static void both_addresses_of_localhost_lead_to_one_port(void **state)
