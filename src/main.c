@@ -21,6 +21,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct settings {
 	const char *name, *motd_file;
+	struct chat_rate rate;
 	const char *const *endpoints;
 	size_t n;
 };
@@ -49,7 +50,7 @@ static bool read_motd(const char *path, struct chat_options *options,
 /* NULL after a sentence on stderr. */
 static struct chat *make_chat(struct pl_reactor *r, const struct settings *set)
 {
-	struct chat_options options = { .name = set->name };
+	struct chat_options options = { .name = set->name, .rate = set->rate };
 	char motd[CHAT_MOTD_MAX + 1];
 	struct chat *c;
 
@@ -144,6 +145,9 @@ static int print_help(void)
 	     "\n"
 	     "  --motd FILE         what newcomers read: text, at most 8 KiB\n"
 	     "  --name NAME         what the server calls itself (partyline)\n"
+	     "  --rate RATE         how fast a person may speak (" CHAT_RATE_DEFAULT "): "
+	     "LINES/s[,BURST],\n"
+	     "                      each 1 to 1000, or off\n"
 	     "  --log-level LEVEL   error, warning, info or debug (info)\n"
 	     "  --version           print the version\n"
 	     "  --help              print this\n"
@@ -179,6 +183,7 @@ int main(int argc, char **argv)
 		{ "motd", required_argument, NULL, 'm' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "log-level", required_argument, NULL, 'l' },
+		{ "rate", required_argument, NULL, 'r' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -187,6 +192,7 @@ int main(int argc, char **argv)
 	enum pl_log_level level;
 	int option;
 
+	chat_rate_parse(CHAT_RATE_DEFAULT, &set.rate);
 	open_standard_descriptors();
 	opterr = 0; /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
@@ -204,6 +210,11 @@ int main(int argc, char **argv)
 				                   "debug, not ",
 				                   optarg);
 			pl_log_set_level(level);
+			break;
+		case 'r':
+			if (chat_rate_parse(optarg, &set.rate) < 0)
+				return wrong_usage("--rate is " CHAT_RATE_RULE ", not ",
+				                   optarg);
 			break;
 		case 'v':
 			printf("partyline %s\n", pl_version());

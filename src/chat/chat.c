@@ -169,11 +169,27 @@ static struct pl_protocol *build_protocol(struct pl_factory *f, const struct pl_
 
 static int check(struct pl_factory *f, const struct pl_peer *peer, struct pl_error *err)
 {
-	const char *nick = pl_peer_option(peer, "nick");
+	const char *nick = pl_peer_option(peer, "nick"),
+		   *rate = pl_peer_option(peer, "rate");
 	const char *fault = nick ? chat_name_fault(nick, strlen(nick)) : NULL;
+	struct chat_rate ignored;
 
 	(void)f;
-	return fault ? pl_fail(err, -EINVAL, "%s", fault) : 0;
+	if (fault)
+		return pl_fail(err, -EINVAL, "%s", fault);
+	if (rate && chat_rate_parse(rate, &ignored) < 0)
+		return pl_fail(err, -EINVAL, "rate must be " CHAT_RATE_RULE);
+	return 0;
+}
+
+struct chat_rate chat_rate_of(const struct chat *c, const struct pl_peer *peer)
+{
+	const char *text = pl_peer_option(peer, "rate");
+	struct chat_rate rate = c->rate;
+
+	if (text)
+		chat_rate_parse(text, &rate); /* check() has seen that it is right */
+	return rate;
 }
 
 static void stopping(struct pl_factory *f)
@@ -186,7 +202,7 @@ static void stopping(struct pl_factory *f)
 
 const struct pl_factory_ops chat_factory_ops = {
 	.build_protocol = build_protocol,
-	.usage = PL_LINE_USAGE "[:nick=NAME]",
+	.usage = PL_LINE_USAGE "[:nick=NAME][:rate=LINES/s[,BURST]|off]",
 	.check = check,
 	.stopping = stopping,
 };
@@ -226,6 +242,7 @@ struct chat *chat_create(struct pl_reactor *r, const struct chat_options *option
 		return NULL;
 	c->factory.ops = &chat_factory_ops;
 	c->reactor = r;
+	c->rate = options->rate;
 	c->lobby.name = "lobby";
 	pl_group_init(&c->lobby.group, NULL);
 	c->name = clean_lines(options->name, strcspn(options->name, "\n"));

@@ -2,7 +2,7 @@
  *
  * The chat knows lines and who typed them, and nothing of the wires below: which one a
  * person came in by is a word in a notice.  chat.c is the place (names, greeting, notices),
- * session.c one person in it, command.c what follows a slash.
+ * session.c one person in it, flood.c how fast he may speak, command.c what follows a slash.
  *
  * Everything belongs to the reactor's thread. */
 #ifndef CHAT_H
@@ -21,10 +21,24 @@ enum {
 
 /* --- for the program ---------------------------------------------------------------- */
 
+/* Lines that a person may say: so many a second, and so many at once after a silence. */
+struct chat_rate {
+	unsigned lines_per_s; /* 0: as fast as he likes */
+	unsigned burst;
+};
+
+#define CHAT_RATE_DEFAULT "5,20"
+#define CHAT_RATE_RULE "LINES/s[,BURST], each 1..1000, as in 5,20, or off"
+
+/* "5,20", "5/s,20", "5" (a burst of four seconds' worth) or "off"; each number 1 to 1000.
+ * 0 or -EINVAL. */
+int chat_rate_parse(const char *text, struct chat_rate *out);
+
 struct chat_options {
 	const char *name; /* the server's */
 	const char *motd; /* any text, read by newcomers; NULL: three lines of our own */
 	size_t motd_len;
+	struct chat_rate rate; /* where no rate= of an endpoint says otherwise */
 };
 
 /* What every chat's factory can do; its usage is there without a chat. */
@@ -55,6 +69,7 @@ struct chat {
 	struct session *people; /* all who have a name, in order of arrival */
 	size_t count;
 	char *name, *motd, *udp_hint; /* clean text; motd and udp_hint may be NULL */
+	struct chat_rate rate;
 	bool stopping;
 };
 
@@ -64,8 +79,17 @@ struct session {
 	struct pl_group_link member; /* of the room's group */
 	struct chat *chat;
 	struct room *room;
-	struct session *prev, *next;  /* the chat's people */
-	uint64_t heard_ms;            /* when the last line came from him */
+	struct session *prev, *next; /* the chat's people */
+	uint64_t heard_ms;           /* when the last line came from him */
+	bool input_ended;            /* he goes when all that waits has been said */
+
+	/* flood.c */
+	struct chat_rate rate;
+	uint64_t full_us;        /* when he will have all his tokens again */
+	struct waiting *waiting; /* lines, NULL while there are none */
+	unsigned dropped;        /* since he was told how many */
+	bool told, slowed;
+
 	char name[CHAT_NAME_MAX + 1]; /* "" before he has joined and after he has left */
 };
 
@@ -81,6 +105,18 @@ void session_say(struct session *s, enum pl_msg_kind kind, const char *text, siz
  * line).  Nothing if he has gone before.  Ends no connection. */
 void session_leave(struct session *s, int reason);
 
+/* A line that is not empty has its turn. */
+void session_run_line(struct session *s, const char *line, size_t len);
+
+/* A line that is not empty: has its turn now, waits for it, or is dropped. */
+void flood_line(struct session *s, const char *line, size_t len);
+
+/* What waits will not be said; returns how many lines that were. */
+unsigned flood_forget(struct session *s);
+
+/* Is this line "/exit", or means the same?  It need not wait. */
+bool command_is_exit(const char *line);
+
 /* A line that began with a slash, without it. */
 void command_run(struct session *s, const char *line, size_t len);
 
@@ -90,6 +126,9 @@ void room_announce(struct chat *c, struct room *room, enum pl_msg_kind kind,
 
 /* To a newcomer who has a name but is not yet among the people. */
 void chat_greet(struct chat *c, struct session *s);
+
+/* How fast somebody who came in by this endpoint may speak. */
+struct chat_rate chat_rate_of(const struct chat *c, const struct pl_peer *peer);
 
 /* Names: what is wrong with one, as a sentence, or NULL; who has it (names differ in more
  * than case); the one that a newcomer gets, `wish` or NULL being what his endpoint says. */

@@ -25,7 +25,12 @@ struct command {
 
 static void run_exit(struct session *s, struct args a)
 {
+	const unsigned unsaid = flood_forget(s);
+
 	(void)a;
+	if (unsaid)
+		session_tell(s, "%u line%s of yours waited and will not be said", unsaid,
+		             unsaid == 1 ? "" : "s");
 	session_tell(s, "goodbye, %s", s->name);
 	session_leave(s, 0);
 	pl_line_lose(&s->line);
@@ -207,6 +212,15 @@ static void run_help(struct session *s, struct args a)
 		show(s, c);
 	else
 		tell_unknown(s, a);
+}
+
+bool command_is_exit(const char *line)
+{
+	const struct command *c =
+		line[0] == '/' ? find((struct args){ line + 1, strcspn(line + 1, " \t") })
+			       : NULL;
+
+	return c && c->fn == run_exit;
 }
 
 void command_run(struct session *s, const char *line, size_t len)

@@ -56,6 +56,7 @@ void session_leave(struct session *s, int reason)
 	if (!s->name[0])
 		return;
 	type = pl_line_peer(&s->line)->type;
+	flood_forget(s);
 	DL_DELETE(c->people, s);
 	c->count--;
 	pl_group_leave(&s->member);
@@ -75,6 +76,7 @@ static void connection_made(struct pl_line_receiver *l)
 	struct chat *c = s->chat;
 
 	chat_pick_name(c, pl_peer_option(peer, "nick"), s->name);
+	s->rate = chat_rate_of(c, peer);
 	s->heard_ms = pl_reactor_now(c->reactor);
 	chat_greet(c, s);
 	room_announce(c, s->room, PL_MSG_NOTICE, "%s has joined (%s)", s->name, peer->type);
@@ -84,19 +86,32 @@ static void connection_made(struct pl_line_receiver *l)
 	pl_log(PL_LOG_INFO, "%s has joined (%s %s)", s->name, peer->type, peer->name);
 }
 
-static void line_received(struct pl_line_receiver *l, const char *line, size_t len)
+void session_run_line(struct session *s, const char *line, size_t len)
 {
-	struct session *s = session_of(l);
-
-	s->heard_ms = pl_reactor_now(s->chat->reactor);
-	if (strspn(line, " \t") == len)
-		return;
 	if (line[0] == '/' && line[1] != '/')
 		command_run(s, line + 1, len - 1);
 	else if (line[0] == '/')
 		session_say(s, PL_MSG_TEXT, line + 1, len - 1);
 	else
 		session_say(s, PL_MSG_TEXT, line, len);
+}
+
+static void line_received(struct pl_line_receiver *l, const char *line, size_t len)
+{
+	struct session *s = session_of(l);
+
+	s->heard_ms = pl_reactor_now(s->chat->reactor);
+	if (strspn(line, " \t") < len)
+		flood_line(s, line, len);
+}
+
+/* Who has hung up while lines of his wait stays until they have been said. */
+static bool input_ended(struct pl_line_receiver *l)
+{
+	struct session *s = session_of(l);
+
+	s->input_ended = true;
+	return s->waiting != NULL;
 }
 
 static void connection_lost(struct pl_line_receiver *l, int reason)
@@ -111,6 +126,7 @@ static const struct pl_line_receiver_ops receiver_ops = {
 	.connection_made = connection_made,
 	.line_received = line_received,
 	.connection_lost = connection_lost,
+	.input_ended = input_ended,
 };
 
 struct session *session_create(struct chat *c)
