@@ -22,6 +22,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct settings {
 	const char *name, *motd_file;
 	struct chat_rate rate;
+	struct pl_limits limits;
 	const char *const *endpoints;
 	size_t n;
 };
@@ -126,8 +127,10 @@ static int run(const struct settings *set)
 
 	if (!r)
 		fprintf(stderr, "partyline: %s\n", strerror(errno));
-	else if ((c = make_chat(r, set)) != NULL)
+	else if ((c = make_chat(r, set)) != NULL) {
+		pl_set_limits(r, &set->limits);
 		status = serve(r, c, set, ports);
+	}
 	pl_reactor_destroy(r);
 	chat_destroy(c);
 	free(ports);
@@ -148,6 +151,8 @@ static int print_help(void)
 	     "  --rate RATE         how fast a person may speak (" CHAT_RATE_DEFAULT "): "
 	     "LINES/s[,BURST],\n"
 	     "                      each 1 to 1000, or off\n"
+	     "  --max-users N       people at a time, 1 to 1000000 (16384)\n"
+	     "  --per-source N      the same from one address (32); then one a second may come\n"
 	     "  --log-level LEVEL   error, warning, info or debug (info)\n"
 	     "  --version           print the version\n"
 	     "  --help              print this\n"
@@ -163,6 +168,17 @@ static int wrong_usage(const char *what, const char *value)
 {
 	fprintf(stderr, "partyline: %s%s; `partyline --help` tells more\n", what, value);
 	return EXIT_USAGE;
+}
+
+static bool parse_limit(const char *text, unsigned *limit)
+{
+	char *end;
+	const unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > PL_LIMIT_MAX)
+		return false;
+	*limit = (unsigned)n;
+	return true;
 }
 
 /* A descriptor of ours that became number 2 would be sent the log. */
@@ -184,11 +200,16 @@ int main(int argc, char **argv)
 		{ "name", required_argument, NULL, 'n' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "rate", required_argument, NULL, 'r' },
+		{ "max-users", required_argument, NULL, 'u' },
+		{ "per-source", required_argument, NULL, 's' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct settings set = { .name = "partyline" };
+	struct settings set = {
+		.name = "partyline",
+		.limits = { PL_MAX_USERS_DEFAULT, PL_PER_SOURCE_DEFAULT },
+	};
 	enum pl_log_level level;
 	int option;
 
@@ -214,6 +235,16 @@ int main(int argc, char **argv)
 		case 'r':
 			if (chat_rate_parse(optarg, &set.rate) < 0)
 				return wrong_usage("--rate is " CHAT_RATE_RULE ", not ",
+				                   optarg);
+			break;
+		case 'u':
+			if (!parse_limit(optarg, &set.limits.max_users))
+				return wrong_usage("--max-users is 1 to 1000000, not ",
+				                   optarg);
+			break;
+		case 's':
+			if (!parse_limit(optarg, &set.limits.per_source))
+				return wrong_usage("--per-source is 1 to 1000000, not ",
 				                   optarg);
 			break;
 		case 'v':

@@ -183,7 +183,9 @@ static const struct pl_transport_ops mem_ops = {
 	.control = mem_control,
 };
 
-static struct mem_end *create_end(struct pl_port *port, struct pl_factory *f)
+/* The near end came by the port's endpoint; the far end by none (NULL). */
+static struct mem_end *create_end(struct pl_port *port, struct pl_endpoint *ep,
+                                  struct pl_factory *f)
 {
 	struct mem_end *e = calloc(1, sizeof *e);
 
@@ -192,7 +194,7 @@ static struct mem_end *create_end(struct pl_port *port, struct pl_factory *f)
 	e->capacity = CAPACITY;
 	e->factory = f;
 	e->timer.fn = on_timer;
-	pl_transport_init(&e->transport, &mem_ops, port->reactor, port->endpoint);
+	pl_transport_init(&e->transport, &mem_ops, port->reactor, ep);
 	if (pl_transport_name(&e->transport, pl_endpoint_arg(port->endpoint), NULL) == 0)
 		return e;
 	pl_transport_discard(&e->transport);
@@ -207,8 +209,8 @@ int pl_mem_connect(struct pl_reactor *r, const char *name, struct pl_factory *f,
 
 	if (!port)
 		return pl_fail(err, -ECONNREFUSED, "mem:%s: nobody listens there", name);
-	server = create_end(port, port->factory);
-	client = server ? create_end(port, f) : NULL;
+	server = create_end(port, port->endpoint, port->factory);
+	client = server ? create_end(port, NULL, f) : NULL;
 	if (!client) {
 		if (server)
 			pl_transport_discard(&server->transport);

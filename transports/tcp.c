@@ -17,6 +17,10 @@
 #define KEEPALIVE_INTERVAL_S 15
 #define KEEPALIVE_PROBES 4
 
+/* What one customer of a provider has at the least (RFC 6177 for IPv6). */
+#define SOURCE_BITS_V4 32
+#define SOURCE_BITS_V6 64
+
 struct tcp_port {
 	struct pl_port port;
 	struct pl_acceptor acceptors[PL_ADDRESS_LIST];
@@ -50,6 +54,7 @@ static void set_options(int fd)
 static void accepted(struct tcp_port *port, int fd, const struct sockaddr *from)
 {
 	char name[PL_ADDRESS_TEXT], address[PL_ADDRESS_TEXT];
+	struct pl_prefix source;
 	struct pl_stream *s =
 		pl_stream_create(port->port.reactor, "tcp", fd, port->port.endpoint);
 
@@ -58,7 +63,10 @@ static void accepted(struct tcp_port *port, int fd, const struct sockaddr *from)
 	set_options(fd);
 	pl_address_text(from, name, sizeof name);
 	pl_address_host(from, address, sizeof address);
-	if (pl_transport_name(&s->transport, name, "address", address, NULL) < 0)
+	pl_prefix_of(from, SOURCE_BITS_V4, SOURCE_BITS_V6, &source);
+	if (pl_transport_name(&s->transport, name, "address", address, NULL) < 0 ||
+	    (!pl_address_is_loopback(from) &&
+	     pl_transport_set_origin(&s->transport, &source) < 0))
 		pl_transport_discard(&s->transport);
 	else
 		pl_transport_up(&s->transport, port->port.factory);

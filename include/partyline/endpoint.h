@@ -24,6 +24,22 @@ struct pl_reactor;
 struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint,
                           struct pl_factory *f, struct pl_error *err);
 
+/* How many may be here at a time, and from one source (an IPv4 address, an IPv6 /64, a
+ * network over UDP; nobody from this machine counts there), who may also come no faster
+ * than so many at once and then one a second.  0: any number.  The keys max-users= and
+ * per-source= say the same for one endpoint.  Who is one too many reads why. */
+struct pl_limits {
+	unsigned max_users, per_source;
+};
+
+enum { PL_MAX_USERS_DEFAULT = 16384, PL_PER_SOURCE_DEFAULT = 32, PL_LIMIT_MAX = 1000000 };
+
+/* The keys that every endpoint has. */
+#define PL_LIMITS_USAGE "[:max-users=N][:per-source=N]"
+
+/* For those who come from now on; a reactor begins with the defaults. */
+void pl_set_limits(struct pl_reactor *r, const struct pl_limits *limits);
+
 /* "tcp:40231:interface=127.0.0.1": what pl_listen() would take to listen there again,
  * with the number that port 0 became.  Lives as long as the port. */
 const char *pl_port_name(const struct pl_port *port);

@@ -73,11 +73,12 @@ struct pl_transport {
 	struct pl_timer timer; /* age while open, patience while closing, then the end */
 	struct pl_outq out;
 	struct pl_source *source;
+	struct pl_origin *origin; /* limits.c */
 	const struct pl_marks *marks;
 	size_t dropped;
 	int reason;
 	unsigned char state;
-	bool reading_paused, behind, pause_told, half_closed, eof, mute, staying;
+	bool reading_paused, behind, pause_told, half_closed, eof, mute, staying, admitted;
 };
 
 /* OPENING.  Takes a reference to ep (which may be NULL). */
@@ -88,9 +89,15 @@ void pl_transport_init(struct pl_transport *t, const struct pl_transport_ops *op
  * NULL; a pair whose value is NULL is left out.  0 or -ENOMEM. */
 int pl_transport_name(struct pl_transport *t, const char *name, ...) PL_SENTINEL;
 
+/* Where t comes from, before pl_transport_up: whom the limits of endpoint.h count as one
+ * source.  Not for who is on this machine.  0 or -ENOMEM. */
+struct pl_prefix;
+int pl_transport_set_origin(struct pl_transport *t, const struct pl_prefix *prefix);
+
 /* Builds the protocol and calls connection_made.  From a watch, timer or step, never
- * from listen() (promise 2).  On failure (-ECONNREFUSED: the factory said no; -ENOMEM)
- * close() and destroy() have been called: t is gone. */
+ * from listen() (promise 2).  On failure (-ECONNREFUSED: the factory said no, or he is one
+ * too many, and kick() has been called with a sentence that says so) close() and destroy()
+ * have been called, or will be: t is gone. */
 int pl_transport_up(struct pl_transport *t, struct pl_factory *f);
 
 /* For a transport that never came up: close(), destroy(). */

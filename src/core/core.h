@@ -27,10 +27,18 @@ struct pl_counter {
 	uint64_t n;
 };
 
-struct pl_call; /* thread.c */
+/* Who may be here, and how many are: of the reactor, and of each endpoint. */
+struct pl_quota {
+	unsigned max_users, per_source; /* 0: not said */
+	unsigned users;
+};
+
+struct pl_call;   /* thread.c */
+struct pl_origin; /* limits.c */
 struct pl_transport;
 struct pl_port;
 struct pl_outq;
+struct pl_error;
 struct pl_endpoint;
 
 struct pl_reactor {
@@ -66,6 +74,13 @@ struct pl_reactor {
 	struct pl_counter counters[PL_COUNTERS_MAX]; /* sorted by name */
 	size_t n_counters;
 
+	/* limits.c */
+	struct pl_quota quota;
+	struct pl_origin *origins; /* a table */
+	unsigned char origin_key[16];
+	bool has_origin_key;
+	uint64_t joins_full_ms[256]; /* by slot of sources */
+
 	/* transport.c, port.c: above the reactor, which knows only how to end them */
 	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */
 	struct pl_transport *transports;
@@ -99,6 +114,14 @@ size_t pl_endpoint_key_at(const char *s);
 int pl_endpoint_find_choice(const char *choices, const char *word);
 bool pl_endpoint_option(const struct pl_endpoint *ep, size_t i, const char **key,
                         const char **value);
+
+struct pl_quota *pl_endpoint_quota(const struct pl_endpoint *ep); /* NULL for NULL */
+
+/* limits.c: reads the keys of an endpoint; lets one in (NULL), or says in a sentence why
+ * not; what was taken for one is given back, whether he was let in or not */
+int pl_limits_parse(const struct pl_endpoint *ep, struct pl_error *err);
+const char *pl_limits_admit(struct pl_transport *t);
+void pl_limits_leave(struct pl_transport *t);
 
 /* port.c: stops every port, aborts every connection; false when none is left */
 bool pl_end_all(struct pl_reactor *r);

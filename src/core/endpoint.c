@@ -18,8 +18,14 @@ struct pl_endpoint {
 	unsigned refs;
 	size_t options_len;
 	const char *text, *type, *arg;
+	struct pl_quota quota;
 	struct option options[];
 };
+
+struct pl_quota *pl_endpoint_quota(const struct pl_endpoint *ep)
+{
+	return ep ? &((struct pl_endpoint *)(uintptr_t)ep)->quota : NULL;
+}
 
 /* --- the grammar ------------------------------------------------------------------------ */
 

@@ -63,7 +63,7 @@ static int check_value(const struct pl_endpoint *ep, const char *key, const char
 }
 
 struct list {
-	char text[120];
+	char text[160];
 	size_t len;
 };
 
@@ -88,7 +88,8 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
 		int code;
 
 		if (each_key(b->usage, is_wanted, &w) ||
-		    each_key(f->ops->usage, is_wanted, &w)) {
+		    each_key(f->ops->usage, is_wanted, &w) ||
+		    each_key(PL_LIMITS_USAGE, is_wanted, &w)) {
 			code = check_value(ep, key, value, w.values, err);
 			if (code)
 				return code;
@@ -96,6 +97,7 @@ static int check_keys(const struct pl_endpoint *ep, const struct pl_backend *b,
 		}
 		each_key(b->usage, add_to_list, &accepted);
 		each_key(f->ops->usage, add_to_list, &accepted);
+		each_key(PL_LIMITS_USAGE, add_to_list, &accepted);
 		return pl_fail(err, -EINVAL, "%s: there is no %s=; there is %s",
 		               pl_endpoint_text(ep), w.key,
 		               accepted.len ? accepted.text : "none at all");
@@ -146,10 +148,10 @@ void pl_print_endpoint_usage(const struct pl_factory *f)
 		print_usage(pl_backends[i]->usage);
 		printf("        %s\n", pl_backends[i]->help);
 	}
-	if (f->ops->usage) {
-		puts("  all of them also take");
+	puts("  all of them also take");
+	if (f->ops->usage)
 		print_usage(f->ops->usage);
-	}
+	print_usage(PL_LIMITS_USAGE);
 }
 
 /* --- ports -------------------------------------------------------------------------------------- */
@@ -177,7 +179,7 @@ struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint,
 		return NULL;
 	backend = find_backend(ep, err);
 	if (backend && check_keys(ep, backend, f, err) == 0 &&
-	    check_with_factory(ep, f, err) == 0 &&
+	    check_with_factory(ep, f, err) == 0 && pl_limits_parse(ep, err) == 0 &&
 	    backend->listen(r, ep, f, &port, err) < 0)
 		port = NULL;
 	pl_endpoint_unref(ep);

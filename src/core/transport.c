@@ -281,6 +281,7 @@ static void destroy(struct pl_transport *t)
 		t->next->link = t->link;
 	if (t->peer.facts)
 		free((void *)(uintptr_t)t->peer.name);
+	pl_limits_leave(t);
 	pl_endpoint_unref(t->peer.endpoint);
 	t->ops->destroy(t);
 	if (counted)
@@ -368,11 +369,31 @@ int pl_transport_name(struct pl_transport *t, const char *name, ...)
 	return 0;
 }
 
+/* A sentence, as far as the wire takes it now, and the end.  Nothing waits for somebody
+ * who is one too many. */
+static void turn_away(struct pl_transport *t, const char *sentence)
+{
+	const size_t len = strlen(sentence);
+
+	if ((is_packets(t) ? pl_outq_append_unit(&t->out, sentence, len, t->ops->max_unit)
+	                   : pl_outq_append(&t->out, sentence, len)) == 0)
+		t->ops->kick(t);
+	if (t->state == PL_TRANSPORT_OPENING) /* else the wire failed: the timer sees to it */
+		pl_transport_discard(t);
+}
+
 int pl_transport_up(struct pl_transport *t, struct pl_factory *f)
 {
-	struct pl_protocol *p = f->ops->build_protocol(f, &t->peer);
+	const char *sentence = pl_limits_admit(t);
+	struct pl_protocol *p;
 
+	if (sentence) {
+		turn_away(t, sentence);
+		return -ECONNREFUSED;
+	}
+	p = f->ops->build_protocol(f, &t->peer);
 	if (!p) {
+		pl_count(t->reactor, "connections: turned away by the program", 1);
 		pl_transport_discard(t);
 		return -ECONNREFUSED;
 	}

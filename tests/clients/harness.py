@@ -45,6 +45,8 @@ PATIENCE = 10
 # The server's promise for SIGTERM.
 STOP_SECONDS = 3
 COLUMNS, ROWS = 80, 24
+# For tests in which somebody says more than a person does, and which are about something else.
+AS_FAST_AS_HE_LIKES = ("--rate=off",)
 # Of what somebody typed and read, so many lines at the end are shown.
 LOG_LINES = 100
 # What a line says to nobody in particular, and Enter that comes after a silence of 250 ms

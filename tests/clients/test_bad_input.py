@@ -4,7 +4,7 @@ two others go on talking as if nothing were."""
 import re
 
 import harness
-from harness import Line, test
+from harness import AS_FAST_AS_HE_LIKES, Line, test
 
 ESCAPES = "\x1b]0;title\x07\x1b[31mred\x1b[2J\x1b[6n\u009b31m\u009d0;x\u009c\u202e\u2066"
 # C0 but the line's end, DEL, C1, and what turns the direction of text.
@@ -17,7 +17,9 @@ class Hall:
     def __init__(self, scene):
         self.scene = scene
         self.path = scene.line(0)
-        self.server = scene.server("tcp:0", "udp:0", f"pty:{self.path}")
+        self.server = scene.server(
+            "tcp:0", "udp:0", f"pty:{self.path}", arguments=AS_FAST_AS_HE_LIKES
+        )
         self.ann = scene.stream(self.server).joins("ann")
         self.bob = scene.stream(self.server).joins("bob")
         self.said = 0

@@ -334,7 +334,7 @@ def keys_of(usage):
     head, keys, depth, start = usage, [], 0, 0
     for at, letter in enumerate(usage):
         if letter == "[":
-            if depth == 0 and re.match(r"\[:\w+=", usage[at:]):
+            if depth == 0 and re.match(r"\[:[\w-]+=", usage[at:]):
                 head = head if keys else usage[:at]
                 start = at + 2
             depth += 1

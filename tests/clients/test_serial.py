@@ -7,7 +7,7 @@ modem lines, and the server opens it by itself.  What may differ is tested in bo
 import os
 
 import harness
-from harness import INVITATION, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
+from harness import AS_FAST_AS_HE_LIKES, INVITATION, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
 
 
 class Cable:
@@ -43,7 +43,9 @@ class Street:
         if plugged:
             self.cable.plug()
         endpoint = f"serial:{self.cable.a}{options}"
-        self.server = scene.server("tcp:0", endpoint, preload=preload)
+        self.server = scene.server(
+            "tcp:0", endpoint, arguments=AS_FAST_AS_HE_LIKES, preload=preload
+        )
         self.ann = scene.stream(self.server).joins("ann")
 
     def line(self):

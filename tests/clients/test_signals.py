@@ -5,7 +5,7 @@ import re
 import signal
 
 import harness
-from harness import Line, Stream, test
+from harness import AS_FAST_AS_HE_LIKES, Line, Stream, test
 
 GOODBYE = "the server is stopping, goodbye"
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -39,7 +39,7 @@ def flood(speaker, megabytes):
 @test
 def who_does_not_read_holds_up_nobody(scene):
     path = scene.line(0)
-    server = scene.server("tcp:0", "udp:0", f"pty:{path}")
+    server = scene.server("tcp:0", "udp:0", f"pty:{path}", arguments=AS_FAST_AS_HE_LIKES)
     stuck_reader(scene, server)
     stuck_line(scene, path)
     ann = scene.stream(server).joins("ann")
@@ -57,7 +57,7 @@ def who_does_not_read_holds_up_nobody(scene):
 @test
 def who_reads_again_is_told_what_he_has_missed(scene):
     path = scene.line(0)
-    server = scene.server("tcp:0", f"pty:{path}")
+    server = scene.server("tcp:0", f"pty:{path}", arguments=AS_FAST_AS_HE_LIKES)
     stuck = [stuck_reader(scene, server), stuck_line(scene, path)]
     ann = scene.stream(server).joins("ann")
     flood(ann, 6)
@@ -84,7 +84,7 @@ def an_interrupt_ends_it_as_well(scene):
 @test
 def a_second_signal_ends_it_at_once(scene):
     path = scene.line(0)
-    server = scene.server("tcp:0", f"pty:{path}")
+    server = scene.server("tcp:0", f"pty:{path}", arguments=AS_FAST_AS_HE_LIKES)
     stuck_reader(scene, server)
     stuck_line(scene, path)
     ann = scene.stream(server).joins("ann")
@@ -98,7 +98,7 @@ def a_second_signal_ends_it_at_once(scene):
 @test
 def who_reads_late_still_reads_the_goodbye(scene):
     path = scene.line(0)
-    server = scene.server("tcp:0", "udp:0", f"pty:{path}")
+    server = scene.server("tcp:0", "udp:0", f"pty:{path}", arguments=AS_FAST_AS_HE_LIKES)
     people = [
         scene.stream(server).joins("ann"),
         scene.datagrams(server).joins("bob"),
