@@ -7,6 +7,7 @@
 #include "line_impl.h"
 
 #include <partyline/reactor.h>
+#include <partyline/stats.h>
 #include <partyline/transport.h>
 
 #include <assert.h>
@@ -37,12 +38,35 @@ static void tell_cut(struct pl_line_receiver *l)
 	pl_send_linef(l, "-- line too long: cut at %d bytes --", PL_LINE_MAX);
 }
 
+/* He is no person: out, before anybody hears of him, and without a word to read on. */
+static void turn_out(struct pl_line_receiver *l)
+{
+	l->line->ended = true;
+	pl_count(pl_transport_reactor(transport_of(l)),
+	         "connections: turned away, HTTP, TLS or modem", 1);
+	pl_abort(transport_of(l), -EPROTO);
+}
+
+static void hand_up(struct pl_line_receiver *l, const char *text, size_t len)
+{
+	struct pl_first_words *first = &l->line->first;
+
+	if (!first->over && len > 0) {
+		first->over = true;
+		if (pl_first_line_is_no_persons(pl_line_peer(l), text, len)) {
+			turn_out(l);
+			return;
+		}
+	}
+	l->ops->line_received(l, text, len);
+}
+
 static bool on_framed(void *arg, const char *text, size_t len)
 {
 	struct pl_line_receiver *l = arg;
 
 	if (text)
-		l->ops->line_received(l, text, len);
+		hand_up(l, text, len);
 	else
 		tell_cut(l);
 	return flowing(l->line);
@@ -54,7 +78,7 @@ static void on_entered(struct pl_line_receiver *l)
 	size_t len;
 	const char *text = pl_editor_take(editor, &len);
 
-	l->ops->line_received(l, text, len);
+	hand_up(l, text, len);
 	pl_line_put(l, pl_editor_settle(editor));
 }
 
@@ -297,6 +321,11 @@ static void data_received(struct pl_protocol *p, const char *data, size_t len)
 
 	if (!l->line || l->line->ended)
 		return;
+	if (!pl_line_peer(l)->terminal &&
+	    pl_first_bytes_are_tls(&l->line->first, data, len)) {
+		turn_out(l);
+		return;
+	}
 	taken = take_data(l, data, len);
 	if (taken < len && !l->line->ended)
 		hold(l, data + taken, len - taken);

@@ -145,6 +145,19 @@ const char *pl_editor_settle(struct pl_editor *e);
 void pl_editor_resize(struct pl_editor *e, unsigned columns, struct pl_drawing *d);
 void pl_editor_finish(struct pl_editor *e);
 
+/* --- how a connection begins: first_words.c ------------------------------------------------ */
+
+struct pl_first_words {
+	unsigned char bytes; /* how many of the first two have come */
+	bool over;           /* the first line has */
+};
+
+/* Of a stream, until two bytes have come: do they begin a TLS handshake? */
+bool pl_first_bytes_are_tls(struct pl_first_words *f, const char *data, size_t len);
+
+/* The first line (it ends with a NUL): an HTTP request, or a command for a modem? */
+bool pl_first_line_is_no_persons(const struct pl_peer *peer, const char *line, size_t len);
+
 /* --- a connection: line.c ------------------------------------------------------------------ */
 
 /* What a read brought behind the line that paused.  Exists only while there is such. */
@@ -163,10 +176,11 @@ struct pl_line {
 	} in;
 	struct held *held;
 	struct pl_telnet telnet;
-	bool editing; /* in.editor, else in.framer */
-	bool paused;  /* pl_line_pause() */
-	bool eof;     /* no more will come; what is held has still to be handed on */
-	bool ended;   /* no further line_received */
+	struct pl_first_words first;
+	bool editing : 1; /* in.editor, else in.framer */
+	bool paused : 1;  /* pl_line_pause() */
+	bool eof : 1;     /* no more will come; what is held has still to be handed on */
+	bool ended : 1;   /* no further line_received */
 };
 
 /* There may be ten thousand idle people. */
