@@ -86,6 +86,9 @@ void pl_out_sent(struct pl_transport *t, size_t bytes)
 		t->source->sent(t->source, bytes - queued);
 }
 
+/* pl_abort(), under this name for the operator; NULL: nothing has failed. */
+static void end(struct pl_transport *t, int reason, const char *counter);
+
 static void send_now(struct pl_transport *t)
 {
 	if (t->state != PL_TRANSPORT_CLOSED && t->state != PL_TRANSPORT_OPENING &&
@@ -105,10 +108,14 @@ void pl_write(struct pl_transport *t, const char *data, size_t len)
 	if (t->state >= PL_TRANSPORT_CLOSING || t->mute)
 		return;
 	if (pl_queued(t) && pl_queued(t) + len > t->marks->hard) {
-		if (t->marks->lossy)
-			t->dropped++;
-		else
-			pl_abort(t, -ENOBUFS);
+		if (!t->marks->lossy) {
+			end(t, -ENOBUFS, "connections: ended, too much unread");
+			return;
+		}
+		t->dropped++;
+		t->behind = true; /* so resume_writing comes, to whoever tells of it */
+		pl_count(t->reactor, "lines: lost, the queue was full", 1);
+		pl_call_at_flush(t->reactor, &t->flush);
 		return;
 	}
 	code = is_packets(t) ? pl_outq_append_unit(&t->out, data, len, t->ops->max_unit)
@@ -231,10 +238,12 @@ void pl_lose(struct pl_transport *t)
 		t->ops->set_reading(t, true); /* to throw it away */
 }
 
-void pl_abort(struct pl_transport *t, int reason)
+static void end(struct pl_transport *t, int reason, const char *counter)
 {
 	if (t->state == PL_TRANSPORT_CLOSED)
 		return;
+	if (counter && t->protocol)
+		pl_count(t->reactor, counter, 1);
 	t->state = PL_TRANSPORT_CLOSED;
 	t->reason = reason;
 	pl_flush_cancel(&t->flush);
@@ -242,6 +251,16 @@ void pl_abort(struct pl_transport *t, int reason)
 	t->source = NULL;
 	t->ops->close(t);
 	pl_call_later(t->reactor, &t->timer, 0);
+}
+
+void pl_abort(struct pl_transport *t, int reason)
+{
+	const bool failed = reason && reason != -ECANCELED; /* which is: the server stops */
+
+	end(t, reason,
+	    reason == -ENOMEM ? "connections: ended, out of memory"
+	    : failed          ? "connections: ended by an error"
+	                      : NULL);
 }
 
 void pl_transport_down(struct pl_transport *t, int reason)
@@ -296,7 +315,7 @@ static void on_timer(struct pl_timer *timer)
 	case PL_TRANSPORT_OPENING:
 		break;
 	case PL_TRANSPORT_OPEN:
-		pl_abort(t, -ETIMEDOUT);
+		end(t, -ETIMEDOUT, "connections: ended, unread for too long");
 		break;
 	case PL_TRANSPORT_CLOSING:
 		pl_abort(t, t->half_closed ? 0 : -ETIMEDOUT);
@@ -402,6 +421,7 @@ int pl_transport_up(struct pl_transport *t, struct pl_factory *f)
 	t->state = PL_TRANSPORT_OPEN;
 	if (++t->reactor->connections > t->reactor->crowd)
 		t->reactor->crowd = t->reactor->connections;
+	pl_count(t->reactor, "connections: made", 1);
 	t->ops->set_reading(t, true);
 	p->ops->connection_made(p);
 	return 0;

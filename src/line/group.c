@@ -6,6 +6,7 @@
  * protocol.h keeps the list still while we go through it. */
 #include "line_impl.h"
 
+#include <partyline/stats.h>
 #include <partyline/transport.h>
 
 #include <stdarg.h>
@@ -79,19 +80,24 @@ static const char *render(struct pl_group *g, struct pl_msg *m, enum pl_style st
 	return pl_msg_render(m, style, len);
 }
 
-static void send_to(struct pl_group_link *k, const char *line, size_t len, bool own)
+/* False when he is behind and does not get it. */
+static bool send_to(struct pl_group_link *k, const char *line, size_t len, bool own)
 {
 	if (!k->line->line)
-		return; /* not connected yet, or no more */
-	if (pl_writing_paused(k->line->protocol.transport))
+		return true; /* not connected yet, or no more */
+	if (pl_writing_paused(k->line->protocol.transport)) {
 		k->skipped++; /* until resume_writing tells him */
-	else
-		pl_line_show(k->line, line, len, own);
+		return false;
+	}
+	pl_line_show(k->line, line, len, own);
+	return true;
 }
 
 void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker)
 {
 	size_t len;
+	const struct pl_transport *slow = NULL;
+	uint64_t skipped = 0;
 	const char *line = render(g, m, PL_STYLE_PLAIN, &len);
 
 	if (!line)
@@ -103,8 +109,14 @@ void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver
 			continue;
 		if (g->ops && g->ops->wants && !g->ops->wants(k, m))
 			continue;
-		send_to(k, line, len, own);
+		if (send_to(k, line, len, own))
+			continue;
+		slow = k->line->protocol.transport;
+		skipped++;
 	}
+	if (slow) /* once for all of them: a flood of lines may meet a crowd of them */
+		pl_count(pl_transport_reactor(slow), "lines: skipped for slow readers",
+		         skipped);
 }
 
 void pl_group_sendf(struct pl_group *g, struct pl_line_receiver *speaker, const char *fmt,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <partyline/stats.h>
+
 /* --- promise 1: made first and once, lost last and once -------------------------- */
 
 static void made_comes_before_data(void **state)
@@ -68,6 +70,7 @@ static void lost_comes_once_after_lose(void **state)
 	UNTIL(b, c->record->lost);
 	advance(b, 10000);
 	assert_string_equal(record_log(c->record), "made; lost 0");
+	assert_int_equal(pl_counted(b->reactor, "connections: ended by an error"), 0);
 }
 
 static void lost_comes_once_after_abort_with_its_reason(void **state)
@@ -81,6 +84,20 @@ static void lost_comes_once_after_abort_with_its_reason(void **state)
 	UNTIL(b, c->record->lost);
 	advance(b, 10000);
 	assert_string_equal(record_log(c->record), "made; lost -1");
+	assert_int_equal(pl_counted(b->reactor, "connections: ended by an error"), 1);
+}
+
+static void ends_are_counted_once_and_by_their_reason(void **state)
+{
+	struct bench *b = *state;
+	struct client *c = join(b);
+
+	assert_true(pl_counted(b->reactor, "connections: made") > 0);
+	record_abort(c->record, -ENOMEM);
+	record_abort(c->record, -EPERM);
+	UNTIL(b, c->record->lost);
+	assert_int_equal(pl_counted(b->reactor, "connections: ended, out of memory"), 1);
+	assert_int_equal(pl_counted(b->reactor, "connections: ended by an error"), 0);
 }
 
 static void abort_while_closing_has_the_last_word(void **state)
@@ -259,6 +276,7 @@ static const struct CMUnitTest list[] = {
 	CHECK(lost_comes_once_after_a_rude_end),
 	CHECK(lost_comes_once_after_lose),
 	CHECK(lost_comes_once_after_abort_with_its_reason),
+	CHECK(ends_are_counted_once_and_by_their_reason),
 	CHECK(abort_while_closing_has_the_last_word),
 	CHECK(destroying_the_reactor_ends_what_is_left),
 	CHECK(lost_is_not_called_inside_write),

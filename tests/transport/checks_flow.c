@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <partyline/stats.h>
+
 /* Enough to fill what the kernel holds for one connection, many times. */
 enum { PLENTY = 64 * 1024 * 1024 };
 
@@ -157,6 +159,8 @@ static void the_hard_mark_ends_the_connection(void **state)
 		turn(b);
 	}
 	assert_string_equal(record_log(c->record), "made; pause; lost -105");
+	assert_int_equal(pl_counted(b->reactor, "connections: ended, too much unread"), 1);
+	assert_int_equal(pl_counted(b->reactor, "connections: ended by an error"), 0);
 }
 
 /* Units of 1000 bytes that begin with their number. */
@@ -190,6 +194,8 @@ static void the_hard_mark_drops_whole_units_where_marks_are_lossy(void **state)
 	UNTIL(b, c->len >= (written - dropped) * 1000);
 	some_turns(b);
 	assert_int_equal(c->len, (written - dropped) * 1000);
+	assert_int_equal(pl_counted(b->reactor, "lines: lost, the queue was full"),
+	                 dropped);
 	for (size_t at = 0; at < c->len; at += 1000) {
 		char number[9] = "";
 
@@ -210,6 +216,9 @@ static void a_peer_behind_for_longer_than_age_is_lost(void **state)
 	assert_false(c->record->lost);
 	advance(b, 2000);
 	assert_string_equal(record_log(c->record), "made; pause; lost -110");
+	assert_int_equal(pl_counted(b->reactor, "connections: ended, unread for too long"),
+	                 1);
+	assert_int_equal(pl_counted(b->reactor, "connections: ended by an error"), 0);
 }
 
 static void a_peer_that_catches_up_in_time_is_kept(void **state)
