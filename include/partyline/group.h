@@ -50,6 +50,9 @@ void pl_group_leave(struct pl_group_link *k); /* accepts one that is in no group
  * line he typed is replaced by what the others see, that is on terminals we echo for;
  * elsewhere his own screen has it already. */
 void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker);
+/* To every member but one (or NULL), as it is. */
+void pl_group_send_but(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *but);
+
 void pl_group_sendf(struct pl_group *g, struct pl_line_receiver *speaker, const char *fmt,
                     ...) PL_PRINTF(3, 4);
 

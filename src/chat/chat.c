@@ -101,8 +101,8 @@ void chat_pick_name(struct chat *c, const char *wish, char name[CHAT_NAME_MAX + 
 
 /* --- what people read --------------------------------------------------------------- */
 
-void room_announce(struct chat *c, struct room *room, enum pl_msg_kind kind,
-                   const char *fmt, ...)
+void room_announce(struct chat *c, struct room *room, struct pl_line_receiver *but,
+                   enum pl_msg_kind kind, const char *fmt, ...)
 {
 	char text[160]; /* two names, a wire and a reason are the longest */
 	struct pl_msg *m;
@@ -114,7 +114,7 @@ void room_announce(struct chat *c, struct room *room, enum pl_msg_kind kind,
 	m = pl_msg_new(kind, NULL, room->name, pl_reactor_wall(c->reactor), text,
 	               strlen(text));
 	if (m)
-		pl_group_send(&room->group, m, NULL);
+		pl_group_send_but(&room->group, m, but);
 	else
 		pl_log(PL_LOG_WARNING, "out of memory: nobody was told that %s", text);
 	pl_msg_unref(m);
@@ -196,7 +196,7 @@ static void stopping(struct pl_factory *f)
 {
 	struct chat *c = pl_container_of(f, struct chat, factory);
 
-	room_announce(c, &c->lobby, PL_MSG_SERVER, "the server is stopping, goodbye");
+	room_announce(c, &c->lobby, NULL, PL_MSG_SERVER, "the server is stopping, goodbye");
 	c->stopping = true;
 }
 
@@ -243,6 +243,7 @@ struct chat *chat_create(struct pl_reactor *r, const struct chat_options *option
 	c->factory.ops = &chat_factory_ops;
 	c->reactor = r;
 	c->rate = options->rate;
+	c->announcing.fn = session_announce_newcomers;
 	c->lobby.name = "lobby";
 	pl_group_init(&c->lobby.group, NULL);
 	c->name = clean_lines(options->name, strcspn(options->name, "\n"));
@@ -271,6 +272,7 @@ void chat_destroy(struct chat *c)
 {
 	if (!c)
 		return;
+	pl_timer_cancel(&c->announcing);
 	pl_group_finish(&c->lobby.group);
 	free(c->name);
 	free(c->motd);

@@ -68,6 +68,8 @@ struct chat {
 	struct room lobby;
 	struct session *people; /* all who have a name, in order of arrival */
 	size_t count;
+	struct session *newcomers; /* those whom the room has not heard of, in that order */
+	struct pl_timer announcing;
 	char *name, *motd, *udp_hint; /* clean text; motd and udp_hint may be NULL */
 	struct chat_rate rate;
 	bool stopping;
@@ -79,9 +81,12 @@ struct session {
 	struct pl_group_link member; /* of the room's group */
 	struct chat *chat;
 	struct room *room;
-	struct session *prev, *next; /* the chat's people */
-	uint64_t heard_ms;           /* when the last line came from him */
-	bool input_ended;            /* he goes when all that waits has been said */
+	struct session *prev, *next;         /* the chat's people */
+	struct session *new_prev, *new_next; /* its newcomers */
+	uint64_t came_ms;
+	bool announced;
+	uint64_t heard_ms; /* when the last line came from him */
+	bool input_ended;  /* he goes when all that waits has been said */
 
 	/* flood.c */
 	struct chat_rate rate;
@@ -105,6 +110,9 @@ void session_say(struct session *s, enum pl_msg_kind kind, const char *text, siz
  * line).  Nothing if he has gone before.  Ends no connection. */
 void session_leave(struct session *s, int reason);
 
+/* For chat.announcing: those who have been here for a while are announced. */
+pl_timer_fn session_announce_newcomers;
+
 /* A line that is not empty has its turn. */
 void session_run_line(struct session *s, const char *line, size_t len);
 
@@ -120,9 +128,9 @@ bool command_is_exit(const char *line);
 /* A line that began with a slash, without it. */
 void command_run(struct session *s, const char *line, size_t len);
 
-/* The server says something to everybody in the room: NOTICE or SERVER. */
-void room_announce(struct chat *c, struct room *room, enum pl_msg_kind kind,
-                   const char *fmt, ...) PL_PRINTF(4, 5);
+/* The server says something to everybody in the room but one (or NULL): NOTICE or SERVER. */
+void room_announce(struct chat *c, struct room *room, struct pl_line_receiver *but,
+                   enum pl_msg_kind kind, const char *fmt, ...) PL_PRINTF(5, 6);
 
 /* To a newcomer who has a name but is not yet among the people. */
 void chat_greet(struct chat *c, struct session *s);

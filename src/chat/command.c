@@ -62,7 +62,7 @@ static void run_nick(struct session *s, struct args a)
 	memcpy(old, s->name, sizeof old);
 	snprintf(s->name, sizeof s->name, "%.*s", (int)a.len, a.text);
 	pl_log(PL_LOG_INFO, "%s is now %s", old, s->name);
-	room_announce(s->chat, s->room, PL_MSG_NOTICE, "%s is now %s", old, s->name);
+	room_announce(s->chat, s->room, NULL, PL_MSG_NOTICE, "%s is now %s", old, s->name);
 }
 
 static void run_me(struct session *s, struct args a)

@@ -93,7 +93,9 @@ static bool send_to(struct pl_group_link *k, const char *line, size_t len, bool 
 	return true;
 }
 
-void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker)
+static void send_to_all(struct pl_group *g, struct pl_msg *m,
+                        const struct pl_line_receiver *speaker,
+                        const struct pl_line_receiver *but)
 {
 	size_t len;
 	const struct pl_transport *slow = NULL;
@@ -105,7 +107,7 @@ void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver
 	for (struct pl_group_link *k = g->first; k; k = k->next) {
 		const bool own = k->line == speaker;
 
-		if (own && !pl_line_echoes(k->line))
+		if (k->line == but || (own && !pl_line_echoes(k->line)))
 			continue;
 		if (g->ops && g->ops->wants && !g->ops->wants(k, m))
 			continue;
@@ -117,6 +119,16 @@ void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver
 	if (slow) /* once for all of them: a flood of lines may meet a crowd of them */
 		pl_count(pl_transport_reactor(slow), "lines: skipped for slow readers",
 		         skipped);
+}
+
+void pl_group_send(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *speaker)
+{
+	send_to_all(g, m, speaker, NULL);
+}
+
+void pl_group_send_but(struct pl_group *g, struct pl_msg *m, struct pl_line_receiver *but)
+{
+	send_to_all(g, m, NULL, but);
 }
 
 void pl_group_sendf(struct pl_group *g, struct pl_line_receiver *speaker, const char *fmt,

@@ -223,11 +223,11 @@ static void who_finds_names_by_their_beginning(void **state)
 	hall_fill(h, 1);
 	assert_answer(ann(state), "/WHO B",
 	              "name  wire  address  idle\n"
-	              "bob   mem   lobby    0s\n"
+	              "bob   mem   lobby    1s\n"
 	              "-- 1 person --\n");
 	assert_answer(ann(state), "/who guest",
 	              "name    wire  address  idle\n"
-	              "guest1  mem   lobby    0s\n"
+	              "guest1  mem   lobby    1s\n"
 	              "-- 1 person --\n");
 	assert_answer(ann(state), "/who bobby",
 	              "-- nobody here has a name that begins with bobby --\n");
@@ -272,7 +272,7 @@ static void who_shows_a_hundred_at_most(void **state)
 	pl_mem_user_clear(ann(state));
 	pl_mem_user_type(ann(state), "/who guest109\n");
 	assert_non_null(strstr(pl_mem_user_screen(ann(state)),
-	                       "\nguest109  mem   lobby    0s\r\n"));
+	                       "\nguest109  mem   lobby    1s\r\n"));
 }
 
 /* --- /help and what is no command ---------------------------------------------------- */

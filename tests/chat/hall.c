@@ -53,10 +53,16 @@ struct pl_mem_user *hall_enter(struct hall *h, const char *name)
 	return u;
 }
 
+void hall_announce(struct hall *h)
+{
+	pl_world_advance(h->world, 1500);
+}
+
 void hall_fill(struct hall *h, size_t n)
 {
 	while (n-- > 0)
 		hall_enter(h, "lobby");
+	hall_announce(h);
 	for (size_t i = 0; i < h->count; i++)
 		pl_mem_user_clear(h->people[i]);
 }

@@ -30,6 +30,9 @@ void hall_listen(struct hall *h, const char *endpoint);
 /* Somebody joins mem:NAME; he is gone with the hall at the latest. */
 struct pl_mem_user *hall_enter(struct hall *h, const char *name);
 
+/* Until the others have read of all who came. */
+void hall_announce(struct hall *h);
+
 /* So many guests come in by mem:lobby and have read what there was to read. */
 void hall_fill(struct hall *h, size_t n);
 

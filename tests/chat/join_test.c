@@ -1,6 +1,8 @@
 /* join_test.c: what newcomers read, which names they get, what the others are told. */
 #include "hall.h"
 
+#include <partyline/stats.h>
+
 #include <errno.h>
 #include <partyline/log.h>
 #include <partyline/transport.h>
@@ -191,19 +193,91 @@ static void the_others_read_who_comes_and_goes_over_which_wire(void **state)
 
 	ann = hall_enter(h, "lobby");
 	bob = hall_enter(h, "lobby");
+	hall_announce(h);
 	assert_reads(ann, "-- you are guest1 --\n* guest2 has joined (mem)\n");
-	assert_reads(bob, "-- you are guest2 --\n");
+	assert_reads(bob, "-- you are guest2 --\n* guest1 has joined (mem)\n");
 	pl_mem_user_hang_up(bob);
 	assert_reads(ann, "* guest2 has left (mem)\n");
+}
+
+/* ann has been here for a while, bob comes. */
+static struct pl_mem_user *enter_bob(struct hall *h)
+{
+	struct pl_mem_user *bob;
+
+	hall_fill(h, 1);
+	bob = hall_enter(h, "lobby");
+	pl_mem_user_clear(bob);
+	return bob;
+}
+
+static void a_newcomer_is_announced_when_he_has_stayed_for_a_moment(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *bob = enter_bob(h), *ann = h->people[0];
+
+	pl_mem_user_type(bob, "\n");
+	pl_world_advance(h->world, 1499);
+	assert_reads(ann, "");
+	pl_world_advance(h->world, 1);
+	assert_reads(ann, "* guest2 has joined (mem)\n");
+	assert_reads(bob, "");
+	pl_mem_user_type(bob, "hello\n");
+	assert_reads(ann, "<guest2> hello\n");
+}
+
+static void a_newcomer_is_announced_before_what_he_says(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *bob = enter_bob(h), *ann = h->people[0];
+
+	pl_mem_user_type(bob, "hello\n");
+	assert_reads(ann, "* guest2 has joined (mem)\n<guest2> hello\n");
+	hall_announce(h);
+	assert_reads(ann, "");
+}
+
+static void a_newcomer_hears_and_is_seen_from_the_start(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *bob = enter_bob(h), *ann = h->people[0];
+
+	pl_mem_user_type(ann, "anybody?\n");
+	assert_reads(bob, "<guest1> anybody?\n");
+	assert_answer(ann, "/who guest2",
+	              "name    wire  address  idle\nguest2  mem   lobby    0s\n"
+	              "-- 1 person --\n");
+}
+
+static void who_has_gone_before_that_costs_nobody_a_line(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *ann;
+
+	hall_fill(h, 1);
+	ann = h->people[0];
+	for (int i = 0; i < 50; i++) {
+		struct pl_mem_user *bob = hall_enter(h, "lobby");
+
+		if (i % 2 == 0)
+			pl_mem_user_hang_up(bob);
+		else
+			pl_mem_user_type(bob, "\nGET / HTTP/1.0\r\n");
+		assert_true(pl_mem_user_is_lost(bob));
+	}
+	hall_announce(h);
+	assert_reads(ann, "");
+	assert_int_equal(pl_counted(pl_world_reactor(h->world),
+	                            "people: gone before the room heard of them"),
+	                 50);
 }
 
 static void who_is_cut_off_is_said_to_be(void **state)
 {
 	struct hall *h = *state;
-	struct pl_mem_user *ann, *bob;
+	struct pl_mem_user *bob = enter_bob(h), *ann = h->people[0];
 
-	ann = hall_enter(h, "lobby");
-	bob = hall_enter(h, "lobby");
+	hall_announce(h);
 	pl_mem_user_clear(ann);
 	pl_abort(h->chat->people->next->line.protocol.transport, -ECONNRESET);
 	pl_world_settle(h->world);
@@ -265,6 +339,10 @@ int main(void)
 		TEST(a_long_name_of_an_endpoint_is_cut_for_its_number),
 		TEST(a_bad_name_of_an_endpoint_is_refused_with_a_sentence),
 		TEST(the_others_read_who_comes_and_goes_over_which_wire),
+		TEST(a_newcomer_is_announced_when_he_has_stayed_for_a_moment),
+		TEST(a_newcomer_is_announced_before_what_he_says),
+		TEST(a_newcomer_hears_and_is_seen_from_the_start),
+		TEST(who_has_gone_before_that_costs_nobody_a_line),
 		TEST(who_is_cut_off_is_said_to_be),
 		TEST(all_are_told_when_the_server_stops),
 		TEST(nobody_comes_in_while_the_server_stops),

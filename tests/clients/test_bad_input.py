@@ -151,12 +151,14 @@ def a_flood_of_commands_is_answered(hall, mallory, wire):
 @test
 def who_comes_and_says_nothing_is_nobody_s_trouble(scene):
     hall = Hall(scene)
+    hall.goes_on()  # and ann has read of bob
     silent = scene.stream(hall.server)
-    silent.sees(r"you are guest\d+")
+    name = silent.sees(r"you are (guest\d+)").group(1).decode()
+    hall.ann.reads(f"{name} has joined (tcp)\r\n")
     hall.goes_on()
     silent.reads("we are still here")
     silent.close()
-    hall.ann.sees(r"guest\d+ has left \(tcp\)\r\n")
+    hall.ann.reads(f"{name} has left (tcp)\r\n")
     line = Line(scene, hall.path)
     line.reads("press Enter to join")
     hall.goes_on()
@@ -204,10 +206,12 @@ def a_hundred_who_come_and_go_rudely_leave_nothing(scene):
         mallory.keys(b"\x00\xff\xfb" * number)
         mallory.reset()
     hall.goes_on()
-    everybody_left = lambda: hall.ann.heard.count(b"has left") == 100
-    assert scene.until(everybody_left, harness.PATIENCE), "somebody is still there"
+    # Who goes at once is never announced; of a busy machine's stragglers both is read.
+    scene.rest(2)
     hall.ann.say("/who")
     hall.ann.reads("2 people")
+    came, went = (hall.ann.heard.count(text) for text in (b"has joined", b"has left"))
+    assert came - went == 1, "bob alone has stayed"
 
 
 if __name__ == "__main__":
