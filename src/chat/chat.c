@@ -242,6 +242,7 @@ struct chat *chat_create(struct pl_reactor *r, const struct chat_options *option
 		return NULL;
 	c->factory.ops = &chat_factory_ops;
 	c->reactor = r;
+	c->started_ms = pl_reactor_now(r);
 	c->rate = options->rate;
 	c->announcing.fn = session_announce_newcomers;
 	c->lobby.name = "lobby";

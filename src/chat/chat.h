@@ -65,6 +65,7 @@ struct room {
 struct chat {
 	struct pl_factory factory; /* what endpoints are given */
 	struct pl_reactor *reactor;
+	uint64_t started_ms;
 	struct room lobby;
 	struct session *people; /* all who have a name, in order of arrival */
 	size_t count;

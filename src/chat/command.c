@@ -5,7 +5,9 @@
  * a NUL where blanks followed. */
 #include "chat.h"
 
+#include <inttypes.h>
 #include <partyline/log.h>
+#include <partyline/stats.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -96,9 +98,10 @@ static void address_text(const struct session *s, char text[ADDRESS_WIDTH + 1])
 	pl_clean_text(text + dots, ADDRESS_WIDTH + 1 - dots, name, strlen(name));
 }
 
-static void idle_text(const struct session *s, char text[16])
+/* In the largest unit of which there are some: "59s", "3m", "47h", "12d". */
+static void duration_text(uint64_t ms, char text[16])
 {
-	uint64_t seconds = (pl_reactor_now(s->chat->reactor) - s->heard_ms) / 1000;
+	const uint64_t seconds = ms / 1000;
 
 	if (seconds < 60)
 		snprintf(text, 16, "%us", (unsigned)seconds);
@@ -143,7 +146,7 @@ static void run_who(struct session *s, struct args a)
 		if (strncasecmp(p->name, a.text, a.len) != 0 || shown++ >= WHO_ROWS)
 			continue;
 		address_text(p, where);
-		idle_text(p, idle);
+		duration_text(pl_reactor_now(s->chat->reactor) - p->heard_ms, idle);
 		pl_send_linef(&s->line, "%-*s  %-*s  %-*s  %s", name, p->name, wire,
 		              pl_line_peer(&p->line)->type, address, where, idle);
 	}
@@ -153,6 +156,23 @@ static void run_who(struct session *s, struct args a)
 		             WHO_ROWS, found);
 	else
 		session_tell(s, "%zu %s", found, found == 1 ? "person" : "people");
+}
+
+/* --- /stats ------------------------------------------------------------------------- */
+
+static void run_stats(struct session *s, struct args a)
+{
+	struct pl_reactor *r = s->chat->reactor;
+	char up[16];
+	const char *what;
+	uint64_t n;
+
+	(void)a;
+	for (size_t i = 0; pl_counter_at(r, i, &what, &n); i++)
+		pl_send_linef(&s->line, "%10" PRIu64 "  %s", n, what);
+	duration_text(pl_reactor_now(r) - s->chat->started_ms, up);
+	session_tell(s, "up for %s, %zu %s", up, s->chat->count,
+	             s->chat->count == 1 ? "person" : "people");
 }
 
 /* --- /help and the table -------------------------------------------------------------- */
@@ -165,6 +185,8 @@ static const struct command commands[] = {
 	{ "me", "TEXT", "say what you do: /me waves shows * ann waves", run_me },
 	{ "nick", "NAME", "change your name: 1 to 16 letters, digits and _ . -", run_nick },
 	{ "quit", "", "the same as /exit", run_exit },
+	{ "stats", "", "what the server has counted: connections, losses, refusals",
+	  run_stats },
 	{ "who", "[NAME]", "who is here, or those whose names begin so", run_who },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

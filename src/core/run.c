@@ -4,9 +4,11 @@
 #include <partyline/endpoint.h>
 #include <partyline/log.h>
 #include <partyline/reactor.h>
+#include <partyline/stats.h>
 #include <partyline/transport.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +121,16 @@ static void say_goodbye(struct pl_reactor *r, struct pl_factory *f, struct goodb
 	pl_abort_all(r, -ECANCELED);
 }
 
+/* What was lost is seen, by who reads the log. */
+static void log_counters(const struct pl_reactor *r)
+{
+	const char *what;
+	uint64_t n;
+
+	for (size_t i = 0; pl_counter_at(r, i, &what, &n); i++)
+		pl_log(PL_LOG_INFO, "counted: %" PRIu64 " %s", n, what);
+}
+
 int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports,
              size_t n)
 {
@@ -136,6 +148,7 @@ int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *
 		code = pl_reactor_run(r);
 	}
 	say_goodbye(r, f, &g, ports, n);
+	log_counters(r);
 	pl_reactor_on_signal(r, SIGINT, NULL, NULL);
 	pl_reactor_on_signal(r, SIGTERM, NULL, NULL);
 	return code;

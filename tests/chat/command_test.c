@@ -1,6 +1,8 @@
 /* command_test.c: every command, right, wrong, too long, and twice. */
 #include "hall.h"
 
+#include <partyline/stats.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +277,25 @@ static void who_shows_a_hundred_at_most(void **state)
 	                       "\nguest109  mem   lobby    1s\r\n"));
 }
 
+/* --- /stats ---------------------------------------------------------------------------- */
+
+static void stats_show_what_was_counted_in_the_order_of_its_names(void **state)
+{
+	struct hall *h = *state;
+
+	assert_answer(ann(state), "/stats",
+	              "         4  connections: made\n-- up for 1s, 2 people --\n");
+	pl_count(pl_world_reactor(h->world), "lines: lost", UINT64_C(12345678901));
+	pl_count(pl_world_reactor(h->world), "a: b", 7);
+	pl_world_advance(h->world, 7200 * 1000);
+	assert_answer(ann(state), "/stats",
+	              "         7  a: b\n"
+	              "         4  connections: made\n"
+	              "12345678901  lines: lost\n"
+	              "-- up for 2h, 2 people --\n");
+	assert_reads(bob(state), "");
+}
+
 /* --- /help and what is no command ---------------------------------------------------- */
 
 static void help_lists_what_there_is(void **state)
@@ -285,6 +306,8 @@ static void help_lists_what_there_is(void **state)
 	              "/me TEXT         say what you do: /me waves shows * ann waves\n"
 	              "/nick NAME       change your name: 1 to 16 letters, digits and _ . -\n"
 	              "/quit            the same as /exit\n"
+	              "/stats           what the server has counted: connections, losses, "
+	              "refusals\n"
 	              "/who [NAME]      who is here, or those whose names begin so\n"
 	              "//TEXT           say a line that begins with a slash\n");
 	assert_reads(bob(state), "");
@@ -358,6 +381,7 @@ int main(void)
 		TEST(who_finds_names_by_their_beginning),
 		TEST(who_fits_eighty_columns_whatever_the_address),
 		TEST(who_shows_a_hundred_at_most),
+		TEST(stats_show_what_was_counted_in_the_order_of_its_names),
 		TEST(help_lists_what_there_is),
 		TEST(help_explains_one_command),
 		TEST(an_unknown_command_gets_one_line_of_help),
