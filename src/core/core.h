@@ -78,8 +78,7 @@ struct pl_reactor {
 	struct pl_quota quota;
 	struct pl_origin *origins; /* a table */
 	unsigned char origin_key[16];
-	bool has_origin_key;
-	uint64_t joins_full_ms[256]; /* by slot of sources */
+	uint64_t *joins_full_ms; /* two rows of slots of sources; allocated when first used */
 
 	/* transport.c, port.c: above the reactor, which knows only how to end them */
 	bool (*end_all)(struct pl_reactor *r); /* pl_end_all() once there is something */

@@ -17,7 +17,8 @@
 #define HASH_NONFATAL_OOM 1 /* hh.tbl is NULL then */
 #include <uthash.h>
 
-#define JOIN_MS 1000 /* one more may come from a source that has used up its burst */
+#define JOIN_MS 1000    /* one more may come from a source that has used up its burst */
+#define JOIN_SLOTS 4096 /* in each of two rows */
 
 _Static_assert(sizeof(struct pl_prefix) == 20, "it is a key: no padding");
 
@@ -63,9 +64,12 @@ int pl_transport_set_origin(struct pl_transport *t, const struct pl_prefix *pref
 	uint64_t hash;
 
 	_Static_assert(sizeof r->origin_key == crypto_shorthash_KEYBYTES, "SipHash");
-	if (!r->has_origin_key)
+	if (!r->joins_full_ms) {
+		r->joins_full_ms = calloc(2 * (size_t)JOIN_SLOTS, sizeof *r->joins_full_ms);
+		if (!r->joins_full_ms)
+			return -ENOMEM;
 		pl_reactor_random(r, r->origin_key, sizeof r->origin_key);
-	r->has_origin_key = true;
+	}
 	crypto_shorthash(out, (const unsigned char *)prefix, sizeof *prefix, r->origin_key);
 	memcpy(&hash, out, sizeof hash);
 	HASH_FIND_BYHASHVALUE(hh, r->origins, prefix, sizeof *prefix, (unsigned)hash, o);
@@ -96,18 +100,26 @@ static void leave_origin(struct pl_origin *o)
 	free(o);
 }
 
-/* Has the source its burst, or a second of its own, left?  Then that is used up. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Has the source its burst, or a second of its own, left?  Then that is used up.  It has a
+ * slot in each row and is as late as the earlier of them says: who shares one slot with a
+ * flood hardly shares the other. */
 static bool take_join(const struct pl_origin *o, unsigned burst)
 {
 	struct pl_reactor *r = o->reactor;
-	uint64_t *full_ms =
-		&r->joins_full_ms[o->hash / 2 % (sizeof r->joins_full_ms / sizeof *full_ms)];
+	const uint64_t now_ms = r->now_ms;
+	uint64_t *a = r->joins_full_ms + o->hash % JOIN_SLOTS,
+		 *b = r->joins_full_ms + JOIN_SLOTS + (o->hash >> 32) % JOIN_SLOTS;
+	const uint64_t full_ms = later(*a < *b ? *a : *b, now_ms);
 
-	if (*full_ms < r->now_ms)
-		*full_ms = r->now_ms;
-	if (*full_ms - r->now_ms > (uint64_t)(burst - 1) * JOIN_MS)
+	if (full_ms - now_ms > (uint64_t)(burst - 1) * JOIN_MS)
 		return false;
-	*full_ms += JOIN_MS;
+	*a = later(*a, full_ms + JOIN_MS);
+	*b = later(*b, full_ms + JOIN_MS);
 	return true;
 }
 

@@ -193,6 +193,7 @@ void pl_reactor_destroy(struct pl_reactor *r)
 	close(r->wake_fd);
 	free(r->fds);
 	free(r->slots);
+	free(r->joins_full_ms);
 	free(r->read_buffer);
 	free(r);
 }

@@ -3,6 +3,7 @@
  * Real sockets on the loopback; where they come from is what __wrap_accept() says. */
 #include "cmocka_all.h"
 #include "loopback.h"
+#include "person.h"
 #include "recorder.h"
 #include "world.h"
 
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <partyline/address.h>
 #include <partyline/stats.h>
 
 /* The next connections come from here; "": from where they do. */
@@ -230,6 +232,49 @@ static void who_comes_and_goes_is_let_in_once_a_second(void **state)
 		assert_true(is_in(p, come(p, "192.0.2.1")));
 }
 
+/* Comes from 198.51.x.y or 203.0.x.y and goes; was he let in? */
+static bool come_and_go(struct place *p, uint32_t net, unsigned i)
+{
+	struct person *ann = calloc(1, sizeof *ann);
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	struct pl_prefix prefix;
+	bool is_in;
+
+	from.sin_addr.s_addr = htonl(net + i);
+	pl_prefix_of((struct sockaddr *)&from, 32, 64, &prefix);
+	person_prepare(ann, pl_world_reactor(p->world), false, "");
+	assert_int_equal(pl_transport_set_origin(&ann->wire, &prefix), 0);
+	is_in = pl_transport_up(&ann->wire, &ann->factory) == 0;
+	if (is_in)
+		pl_abort(&ann->wire, 0);
+	pl_world_settle(p->world);
+	assert_true(ann->gone);
+	person_finish(ann);
+	free(ann);
+	return is_in;
+}
+
+/* A thousand sources that have used up their burst keep next to nobody else out: one of
+ * twenty, where with one row of slots in place of two it would be one of five. */
+static void a_crowd_of_sources_does_not_keep_others_out(void **state)
+{
+	enum { CROWD = 1000, OTHERS = 1000 };
+	struct place *p = *state;
+	int refused = 0;
+
+	pl_set_limits(pl_world_reactor(p->world), &(struct pl_limits){ .per_source = 1 });
+	for (unsigned i = 0; i < CROWD; i++)
+		come_and_go(p, 0xc6330000, i);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_false(come_and_go(p, 0xc6330000, i));
+	for (unsigned i = 0; i < OTHERS; i++)
+		refused += !come_and_go(p, 0xcb000000, i);
+	assert_in_range(refused, 1, OTHERS / 8);
+	pl_world_advance(p->world, 1000);
+	for (unsigned i = 0; i < CROWD; i++)
+		come_and_go(p, 0xc6330000, i);
+}
+
 static void limits_of_the_reactor_hold_where_an_endpoint_says_nothing(void **state)
 {
 	struct place *p = *state;
@@ -280,6 +325,7 @@ int main(void)
 		T(an_ipv6_source_is_its_64_bits),
 		T(the_default_is_32_and_this_machine_does_not_count),
 		T(who_comes_and_goes_is_let_in_once_a_second),
+		T(a_crowd_of_sources_does_not_keep_others_out),
 		T(limits_of_the_reactor_hold_where_an_endpoint_says_nothing),
 		T(none_is_any_number),
 		T(wrong_limits_are_sentences),
