@@ -273,7 +273,6 @@ void chat_destroy(struct chat *c)
 {
 	if (!c)
 		return;
-	pl_timer_cancel(&c->announcing);
 	pl_group_finish(&c->lobby.group);
 	free(c->name);
 	free(c->motd);

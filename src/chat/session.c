@@ -59,6 +59,15 @@ void session_say(struct session *s, enum pl_msg_kind kind, const char *text, siz
 
 /* --- coming ------------------------------------------------------------------------- */
 
+static void newcomer_no_more(struct session *s)
+{
+	struct chat *c = s->chat;
+
+	DL_DELETE2(c->newcomers, s, new_prev, new_next);
+	if (!c->newcomers)
+		pl_timer_cancel(&c->announcing); /* the reactor may go before the chat does */
+}
+
 static void announce(struct session *s)
 {
 	const struct pl_peer *peer = pl_line_peer(&s->line);
@@ -67,7 +76,7 @@ static void announce(struct session *s)
 	if (s->announced)
 		return;
 	s->announced = true;
-	DL_DELETE2(c->newcomers, s, new_prev, new_next);
+	newcomer_no_more(s);
 	room_announce(c, s->room, &s->line, PL_MSG_NOTICE, "%s has joined (%s)", s->name,
 	              peer->type);
 	pl_log(PL_LOG_INFO, "%s has joined (%s %s)", s->name, peer->type, peer->name);
@@ -132,7 +141,7 @@ void session_leave(struct session *s, int reason)
 	if (s->announced) {
 		tell_of_leaving(s, reason);
 	} else {
-		DL_DELETE2(c->newcomers, s, new_prev, new_next);
+		newcomer_no_more(s);
 		pl_count(c->reactor, "people: gone before the room heard of them", 1);
 	}
 	s->name[0] = '\0';
