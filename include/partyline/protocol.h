@@ -60,13 +60,15 @@ enum pl_event_type {
 	PL_EVENT_RECORD_END, /* the datagram that data_received brought ends here */
 	PL_EVENT_WINDOW,     /* columns and rows, 0 when unknown */
 	PL_EVENT_BREAK,      /* a break on a serial line */
-	PL_EVENT_CARRIER     /* on: data carrier detect is up */
+	PL_EVENT_CARRIER,    /* on: data carrier detect is up */
+	PL_EVENT_LINES_LOST /* lines: so many to the peer were dropped; there is room again */
 };
 
 struct pl_event {
 	enum pl_event_type type;
 	int columns, rows;
 	bool on;
+	size_t lines;
 };
 
 struct pl_protocol_ops {

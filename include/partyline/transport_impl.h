@@ -75,7 +75,7 @@ struct pl_transport {
 	struct pl_source *source;
 	struct pl_origin *origin; /* limits.c */
 	const struct pl_marks *marks;
-	size_t dropped;
+	size_t dropped, lines_lost; /* units since the start; lines not told of yet */
 	int reason;
 	unsigned char state;
 	bool reading_paused, behind, pause_told, half_closed, eof, mute, staying, admitted;
@@ -132,6 +132,14 @@ size_t pl_out_peek(struct pl_transport *t, struct iovec *iov, size_t n, size_t m
 /* So many of the peeked bytes were taken (for datagrams: all of them, or the datagram is
  * given up). */
 void pl_out_sent(struct pl_transport *t, size_t bytes);
+
+/* How many lines end in it. */
+size_t pl_count_lines(const char *data, size_t len);
+
+/* What somebody reads where lines to him are missing: "-- 3 lines were lost on the way to
+ * you --", without a line end. */
+enum { PL_LOST_TEXT = 72 };
+void pl_lost_text(char out[PL_LOST_TEXT], size_t lines);
 
 /* Low 4 KiB, high 16 KiB, hard 64 KiB, age 10 min: what a transport starts with. */
 extern const struct pl_marks pl_stream_marks;

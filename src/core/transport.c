@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,21 @@ void pl_out_sent(struct pl_transport *t, size_t bytes)
 /* pl_abort(), under this name for the operator; NULL: nothing has failed. */
 static void end(struct pl_transport *t, int reason, const char *counter);
 
+size_t pl_count_lines(const char *data, size_t len)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += data[i] == '\n';
+	return lines;
+}
+
+void pl_lost_text(char out[PL_LOST_TEXT], size_t lines)
+{
+	snprintf(out, PL_LOST_TEXT, "-- %zu line%s lost on the way to you --", lines,
+	         lines == 1 ? " was" : "s were");
+}
+
 static void send_now(struct pl_transport *t)
 {
 	if (t->state != PL_TRANSPORT_CLOSED && t->state != PL_TRANSPORT_OPENING &&
@@ -113,7 +129,8 @@ void pl_write(struct pl_transport *t, const char *data, size_t len)
 			return;
 		}
 		t->dropped++;
-		t->behind = true; /* so resume_writing comes, to whoever tells of it */
+		t->lines_lost += pl_count_lines(data, len);
+		t->behind = true; /* so resume_writing comes, and tell_lost() */
 		pl_count(t->reactor, "lines: lost, the queue was full", 1);
 		pl_call_at_flush(t->reactor, &t->flush);
 		return;
@@ -163,6 +180,17 @@ bool pl_writing_paused(struct pl_transport *t)
 	return true;
 }
 
+/* Behind "lines skipped", where there were such. */
+static void tell_lost(struct pl_transport *t)
+{
+	const struct pl_event lost = { .type = PL_EVENT_LINES_LOST, .lines = t->lines_lost };
+
+	if (!lost.lines || pl_queued(t) > t->marks->low)
+		return;
+	t->lines_lost = 0;
+	pl_transport_event(t, &lost);
+}
+
 static void tell_marks(struct pl_transport *t)
 {
 	const struct pl_protocol_ops *up = t->protocol->ops;
@@ -182,6 +210,7 @@ static void tell_marks(struct pl_transport *t)
 		if (up->resume_writing)
 			up->resume_writing(t->protocol);
 	}
+	tell_lost(t);
 }
 
 /* The farewell is out.  Closing at once over input that is still on its way would be a

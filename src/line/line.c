@@ -8,7 +8,7 @@
 
 #include <partyline/reactor.h>
 #include <partyline/stats.h>
-#include <partyline/transport.h>
+#include <partyline/transport_impl.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -353,6 +353,7 @@ static void on_window(struct pl_line_receiver *l, int columns)
 static void event(struct pl_protocol *p, const struct pl_event *ev)
 {
 	struct pl_line_receiver *l = receiver_of(p);
+	char lost[PL_LOST_TEXT];
 
 	if (!l->line || l->line->ended)
 		return;
@@ -368,6 +369,10 @@ static void event(struct pl_protocol *p, const struct pl_event *ev)
 		break;
 	case PL_EVENT_WINDOW:
 		on_window(l, ev->columns);
+		break;
+	case PL_EVENT_LINES_LOST:
+		pl_lost_text(lost, ev->lines);
+		pl_send_line(l, lost, strlen(lost));
 		break;
 	case PL_EVENT_BREAK:
 	case PL_EVENT_CARRIER:

@@ -170,7 +170,7 @@ static void recorded_event(struct pl_protocol *p, const struct pl_event *ev)
 	static const char *const words[] = {
 		[PL_EVENT_EOF] = "eof",         [PL_EVENT_RECORD_END] = "end",
 		[PL_EVENT_WINDOW] = "window",   [PL_EVENT_BREAK] = "break",
-		[PL_EVENT_CARRIER] = "carrier",
+		[PL_EVENT_CARRIER] = "carrier", [PL_EVENT_LINES_LOST] = "lines lost",
 	};
 	struct record *rec = enter(p);
 

@@ -4,6 +4,7 @@
 #include "person.h"
 #include "terminal.h"
 
+#include <partyline/stats.h>
 #include <partyline/testing.h>
 
 #include <errno.h>
@@ -648,6 +649,74 @@ static void losing_while_paused_ends_it(void **state)
 	assert_int_equal(ann->lost, 1);
 }
 
+/* --- lines that are lost --------------------------------------------------------------------------- */
+
+static const struct pl_marks narrow = { .low = 30, .high = 80, .hard = 100, .lossy = true };
+
+/* Lines of 20 bytes each, while nobody reads. */
+static struct person *send_to_stuck(struct place *place, struct person *ann, int n)
+{
+	pl_set_marks(&ann->wire, &narrow);
+	ann->stuck = true;
+	for (int i = 0; i < n; i++)
+		pl_send_linef(&ann->line, "line %02d of a few...", i);
+	pl_world_settle(place->world);
+	return ann;
+}
+
+/* U11, S9: what is lost is seen. */
+static void who_lost_lines_reads_how_many_when_there_is_room(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = send_to_stuck(place, plain(place), 8);
+
+	person_reads_again(ann);
+	assert_string_equal(screen(place),
+	                    "line 00 of a few...\r\nline 01 of a few...\r\n"
+	                    "line 02 of a few...\r\nline 03 of a few...\r\n"
+	                    "-- 4 lines were lost on the way to you --\r\n");
+	assert_int_equal(pl_counted(place->reactor, "lines: lost, the queue was full"), 4);
+	person_clear(ann);
+	pl_send_linef(&ann->line, "next");
+	assert_string_equal(screen(place), "next\r\n"); /* once */
+}
+
+static void one_lost_line_is_one_line(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = send_to_stuck(place, plain(place), 5);
+
+	person_reads_again(ann);
+	assert_non_null(
+		strstr(screen(place), "-- 1 line was lost on the way to you --\r\n"));
+}
+
+static void a_line_that_is_too_long_for_the_room_left_is_told_of_as_well(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = send_to_stuck(place, plain(place), 2);
+	char text[70];
+
+	memset(text, 'x', sizeof text);
+	pl_send_line(&ann->line, text, sizeof text);
+	pl_world_settle(place->world);
+	person_reads_again(ann);
+	assert_string_equal(screen(place), "line 00 of a few...\r\nline 01 of a few...\r\n"
+	                                   "-- 1 line was lost on the way to you --\r\n");
+}
+
+static void on_a_terminal_the_lost_lines_are_told_above_what_is_typed(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = terminal(place);
+
+	person_types(ann, "half");
+	pl_world_settle(place->world);
+	send_to_stuck(place, ann, 8);
+	person_reads_again(ann);
+	assert_non_null(strstr(seen(place), "lines were lost on the way to you --\nhalf"));
+}
+
 /* --- terminals ------------------------------------------------------------------------------------- */
 
 static void a_line_around_half_a_typed_one_is_one_write(void **state)
@@ -869,6 +938,10 @@ int main(void)
 		T(who_does_not_stay_at_the_end_of_input_goes),
 		T(what_is_held_goes_with_the_connection),
 		T(losing_while_paused_ends_it),
+		T(who_lost_lines_reads_how_many_when_there_is_room),
+		T(one_lost_line_is_one_line),
+		T(a_line_that_is_too_long_for_the_room_left_is_told_of_as_well),
+		T(on_a_terminal_the_lost_lines_are_told_above_what_is_typed),
 		T(a_line_around_half_a_typed_one_is_one_write),
 		T(what_is_typed_in_one_read_is_one_write),
 		T(an_answer_comes_below_the_line_that_asked),
