@@ -10,33 +10,27 @@
 #include "udp.h"
 
 #include <errno.h>
-#include <partyline/log.h>
+#include <partyline/stats.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1 /* hh.tbl is NULL then */
-#include <uthash.h>
 #include <utlist.h>
 
-/* What gets through on every path without fragments (RFC 9000, section 14). */
-#define DATAGRAM_MAX 1200
 #define DATAGRAMS_PER_TURN 64 /* and watch: the others want their turn too */
-#define PIECES_MAX 32
 
 /* As long as a router that follows RFC 4787, REQ-5, remembers the way back. */
 #define IDLE_DEFAULT_S 300
 #define IDLE_MAX_S (24 * 60 * 60)
 
-/* ICMP can be forged: from afar, one error among lines that arrive is not believed. */
-#define REFUSALS 2
-
 /* With a queue of 16 KiB and a session each, 2048 peers are some 50 MiB.  A prefix of
- * 32 is a class behind one router (U3). */
+ * 32 is a class behind one router; whoever has many of those has an eighth of all (U3). */
 #define PEERS_MAX 2048
 #define PEERS_PER_PREFIX 32
+#define PEERS_PER_WIDE_PREFIX 256
 
+#define UNHEARD_TEXT "-- too fast: %zu line%s dropped --\r\n"
 #define FULL_TEXT "-- full, try again later --\r\n"
 #define CUT_TEXT "-- too much at once: the end of it is lost --\r\n"
 #define IDLE_TEXT \
@@ -51,42 +45,6 @@ static const struct pl_marks udp_marks = {
 	.lossy = true,
 };
 
-struct udp_port;
-struct udp_socket;
-
-struct udp_peer {
-	struct pl_transport transport;
-	struct udp_socket *socket;
-	struct pl_udp_sender sender;
-	UT_hash_handle hh;            /* in the port's table, until it is destroyed */
-	struct udp_peer *prev, *next; /* in the port's `open` */
-	struct udp_peer *wait_prev, *wait_next; /* in the socket's `waiting` */
-	uint64_t heard_ms;
-	unsigned refusals; /* since it was heard last */
-	size_t lost;       /* datagrams dropped here, of either direction */
-	bool open, waiting, closed;
-};
-
-struct udp_socket {
-	struct pl_watch watch;
-	struct udp_port *port;
-	struct udp_peer *waiting; /* for room in the kernel, in turn */
-};
-
-struct udp_port {
-	struct pl_port port;
-	struct udp_socket sockets[PL_ADDRESS_LIST];
-	int n_sockets;
-	long number;
-	uint64_t idle_ms;
-	struct pl_timer idle;
-	struct udp_peer *peers; /* the table */
-	struct udp_peer *open;  /* who can be heard, the longest silent one first */
-	struct pl_udp_secret table_key;
-	struct pl_udp_door door;
-	bool stopping;
-};
-
 static struct udp_peer *peer_of(struct pl_transport *t)
 {
 	return pl_container_of(t, struct udp_peer, transport);
@@ -97,7 +55,7 @@ static unsigned table_hash(const struct udp_port *port, const struct pl_udp_key 
 	return (unsigned)pl_udp_hash(&port->table_key, key, sizeof *key);
 }
 
-static struct udp_peer *find_peer(const struct udp_port *port, const struct pl_udp_key *key)
+struct udp_peer *pl_udp_find(const struct udp_port *port, const struct pl_udp_key *key)
 {
 	const unsigned hash = table_hash(port, key);
 	struct udp_peer *peer;
@@ -106,119 +64,22 @@ static struct udp_peer *find_peer(const struct udp_port *port, const struct pl_u
 	return peer;
 }
 
-/* --- sending ------------------------------------------------------------------------ */
-
-/* Reads every error the socket has: each is about one peer, and no other (U10). */
-static void drain_errors(struct udp_socket *s)
-{
-	struct pl_udp_sender from;
-	bool refused;
-
-	while (pl_udp_next_error(s->watch.fd, &from, &refused)) {
-		struct udp_peer *peer = refused ? find_peer(s->port, &from.key) : NULL;
-
-		if (!peer || !peer->open)
-			continue;
-		if (++peer->refusals >= REFUSALS ||
-		    pl_address_is_loopback(pl_udp_address(&from)))
-			pl_transport_down(&peer->transport, -ECONNREFUSED);
-	}
-}
-
-static void set_wants(struct udp_socket *s)
-{
-	const unsigned read = s->port->stopping ? 0 : PL_READ;
-
-	pl_watch_set(s->port->port.reactor, &s->watch, read | (s->waiting ? PL_WRITE : 0));
-}
-
-static void wait_for_room(struct udp_peer *peer)
-{
-	peer->waiting = true;
-	DL_APPEND2(peer->socket->waiting, peer, wait_prev, wait_next);
-	set_wants(peer->socket);
-}
-
-static void wait_no_more(struct udp_peer *peer)
-{
-	peer->waiting = false;
-	DL_DELETE2(peer->socket->waiting, peer, wait_prev, wait_next);
-}
-
-/* One datagram of the peer's queue; 1 when there is no more, or -EAGAIN. */
-static int send_next(struct udp_peer *peer, size_t *sent)
-{
-	struct iovec iov[PIECES_MAX];
-	size_t bytes = 0, n;
-	int code = 0;
-
-	for (int tries = 0; tries < 2; tries++) {
-		n = pl_out_peek(&peer->transport, iov, PIECES_MAX, DATAGRAM_MAX);
-		if (!n)
-			return 1;
-		code = pl_udp_send(peer->socket->watch.fd, &peer->sender, iov, n);
-		if (code == -EAGAIN || code == -EWOULDBLOCK)
-			return -EAGAIN;
-		if (!code)
-			break;
-		drain_errors(peer->socket); /* then once more: it may be another's (U10) */
-		if (peer->closed)
-			return 1;
-	}
-	/* ENOBUFS and the like: a socket that stays writable is not to be waited for. */
-	if (code)
-		peer->lost++;
-	while (n > 0)
-		bytes += iov[--n].iov_len;
-	*sent += bytes;
-	pl_out_sent(&peer->transport, bytes);
-	return 0;
-}
-
-static void udp_kick(struct pl_transport *t)
-{
-	struct udp_peer *peer = peer_of(t);
-	size_t sent = 0;
-	int code = 0;
-
-	if (peer->waiting)
-		return;
-	while (!code)
-		code = sent < PL_WRITE_MAX ? send_next(peer, &sent) : -EAGAIN;
-	if (code == -EAGAIN)
-		wait_for_room(peer);
-}
-
-/* There is room.  Each in turn, and who finds none again goes to the end. */
-static void send_waiting(struct udp_socket *s)
-{
-	struct udp_peer *peer;
-
-	while ((peer = s->waiting)) {
-		wait_no_more(peer);
-		pl_transport_kick(&peer->transport);
-		if (peer->waiting)
-			break;
-	}
-	set_wants(s);
-}
-
-/* To somebody who is no peer. */
-static void answer(struct udp_socket *s, const struct pl_udp_sender *to, const char *text)
-{
-	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
-
-	if (pl_udp_send(s->watch.fd, to, &iov, 1) == 0)
-		return;
-	drain_errors(s);
-	pl_udp_send(s->watch.fd, to, &iov, 1); /* or it is lost: he will ask again */
-}
-
 /* --- peers -------------------------------------------------------------------------- */
 
-/* The socket is everybody's and is read on (U15): deliver() drops what comes. */
-static void udp_set_reading(struct pl_transport *t PL_UNUSED, bool on PL_UNUSED)
+/* The socket is everybody's and is read on (U15): deliver() drops what comes, and when he
+ * is heard again he is told. */
+static void udp_set_reading(struct pl_transport *t, bool on)
 {
+	struct udp_peer *peer = peer_of(t);
+	char text[80];
+	int len;
+
+	if (!on || !peer->unheard)
+		return;
+	len = snprintf(text, sizeof text, UNHEARD_TEXT, peer->unheard,
+	               peer->unheard == 1 ? " of yours was" : "s of yours were");
+	peer->unheard = 0;
+	pl_write(t, text, (size_t)len);
 }
 
 static void leave_open(struct udp_peer *peer)
@@ -236,11 +97,7 @@ static void udp_close(struct pl_transport *t)
 
 	peer->closed = true;
 	leave_open(peer);
-	if (peer->waiting)
-		wait_no_more(peer);
-	if (peer->lost)
-		pl_log(PL_LOG_INFO, "udp: %s: %zu datagrams were dropped", t->peer.name,
-		       peer->lost);
+	pl_udp_wait_no_more(peer);
 }
 
 static void close_sockets(struct udp_port *port)
@@ -256,9 +113,6 @@ static void udp_destroy(struct pl_transport *t)
 	struct udp_peer *peer = peer_of(t);
 	struct udp_port *port = peer->socket->port;
 
-	if (peer->lost)
-		pl_log(PL_LOG_INFO, "udp: of one peer's datagrams %zu were dropped",
-		       peer->lost);
 	if (peer->hh.tbl)
 		HASH_DELETE(hh, port->peers, peer);
 	free(peer);
@@ -270,8 +124,8 @@ static void udp_destroy(struct pl_transport *t)
 
 static const struct pl_transport_ops udp_ops = {
 	.type = "udp",
-	.max_unit = DATAGRAM_MAX,
-	.kick = udp_kick,
+	.max_unit = PL_UDP_DATAGRAM_MAX,
+	.kick = pl_udp_kick,
 	.set_reading = udp_set_reading,
 	.close = udp_close,
 	.destroy = udp_destroy,
@@ -304,6 +158,7 @@ static void on_idle(struct pl_timer *timer)
 	         n == 1 ? "" : "s");
 	while ((peer = port->open) && now_ms - peer->heard_ms >= port->idle_ms) {
 		leave_open(peer);
+		pl_count(port->port.reactor, "udp: peers gone: silent for too long", 1);
 		pl_write(&peer->transport, text, strlen(text));
 		pl_lose(&peer->transport);
 	}
@@ -345,20 +200,29 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	return peer;
 }
 
+static size_t neighbours(const struct udp_port *port, const struct sockaddr *sa,
+                         unsigned bits_v4, unsigned bits_v6)
+{
+	struct pl_prefix prefix;
+	size_t n = 0;
+
+	pl_prefix_of(sa, bits_v4, bits_v6, &prefix);
+	for (const struct udp_peer *p = port->peers; p; p = p->hh.next)
+		n += pl_prefix_holds(&prefix, pl_udp_address(&p->sender));
+	return n;
+}
+
 /* No more from his network, or at all. */
 static bool is_full(const struct udp_port *port, const struct sockaddr *sa)
 {
-	struct pl_prefix prefix;
-	unsigned neighbours = 0;
-
 	if (HASH_CNT(hh, port->peers) >= PEERS_MAX)
 		return true;
 	if (pl_udp_door_trusts(&port->door, sa))
 		return false;
-	pl_prefix_of(sa, PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6, &prefix);
-	for (const struct udp_peer *p = port->peers; p; p = p->hh.next)
-		neighbours += pl_prefix_holds(&prefix, pl_udp_address(&p->sender));
-	return neighbours >= PEERS_PER_PREFIX;
+	return neighbours(port, sa, PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6) >=
+	               PEERS_PER_PREFIX ||
+	       neighbours(port, sa, PL_UDP_WIDE_PREFIX_V4, PL_UDP_WIDE_PREFIX_V6) >=
+	               PEERS_PER_WIDE_PREFIX;
 }
 
 /* --- receiving ---------------------------------------------------------------------- */
@@ -371,14 +235,32 @@ static size_t whole_lines(const char *data, size_t len)
 	return len;
 }
 
+/* Lines that say something, the last one with or without an end. */
+static size_t said_lines(const char *data, size_t len)
+{
+	size_t lines = 0;
+	bool within = false;
+
+	for (size_t i = 0; i < len; i++) {
+		const bool ends = data[i] == '\n' || data[i] == '\r';
+
+		lines += !ends && !within;
+		within = !ends;
+	}
+	return lines;
+}
+
 /* What a datagram says; its end is the end of a line (U7). */
 static void deliver(struct udp_peer *peer, const char *data, size_t len, bool cut)
 {
 	const struct pl_event end = { .type = PL_EVENT_RECORD_END };
 	struct pl_transport *t = &peer->transport;
 
+	if (cut)
+		pl_count(t->reactor, "udp: datagrams cut: longer than 16 KiB", 1);
 	if (!pl_transport_reading(t)) {
-		peer->lost++;
+		pl_count(t->reactor, "udp: datagrams dropped: their sender was paused", 1);
+		peer->unheard += said_lines(data, len);
 		return;
 	}
 	/* Half of the last line would look like a whole one.  A single line of this length is
@@ -391,26 +273,62 @@ static void deliver(struct udp_peer *peer, const char *data, size_t len, bool cu
 		pl_write(t, CUT_TEXT, sizeof CUT_TEXT - 1);
 }
 
+/* Of any port of the reactor, or two of them would talk to each other (U14). */
+static bool is_own(const struct udp_port *port, const struct pl_udp_sender *from)
+{
+	struct pl_port *p = NULL;
+
+	while ((p = pl_port_next(port->port.reactor, p))) {
+		const struct udp_port *other = pl_container_of(p, struct udp_port, port);
+
+		if (p->ops != port->port.ops)
+			continue;
+		for (int i = 0; i < other->n_sockets; i++) {
+			const struct pl_address *bound = &other->sockets[i].bound;
+
+			if (pl_udp_is_own(from, (const struct sockaddr *)&bound->ss))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Nothing is stored, told or logged before the door says so (U3). */
 static void from_stranger(struct udp_socket *s, const struct pl_udp_sender *from,
                           const char *data, size_t len, bool cut)
 {
+	struct pl_reactor *r = s->port->port.reactor;
 	char text[PL_UDP_ANSWER_MAX + 1];
+	enum pl_udp_verdict verdict;
 	struct udp_peer *peer;
-	enum pl_udp_verdict verdict =
-		pl_udp_door_ask(&s->port->door, from, s->port->number, data, len, text);
 
+	if (is_own(s->port, from)) {
+		pl_count(r, "udp: strangers ignored: an address and port of our own", 1);
+		return;
+	}
+	verdict = pl_udp_door_ask(&s->port->door, from, data, len, text);
 	if (verdict == PL_UDP_ANSWER)
-		answer(s, from, text);
+		pl_udp_answer(s, from, text);
 	if (verdict == PL_UDP_ANSWER || verdict == PL_UDP_IGNORE)
 		return;
 	if (is_full(s->port, pl_udp_address(from))) {
-		answer(s, from, FULL_TEXT);
+		pl_count(r, "udp: joins refused: full", 1);
+		pl_udp_answer(s, from, FULL_TEXT);
 		return;
 	}
 	peer = join(s, from);
 	if (peer && verdict == PL_UDP_JOIN_AND_SAY)
 		deliver(peer, data, len, cut);
+}
+
+static void count_overflow(struct udp_socket *s, uint32_t overflowed)
+{
+	if (!overflowed || overflowed == s->overflowed)
+		return;
+	pl_count(s->port->port.reactor,
+	         "udp: datagrams dropped by the kernel: too fast for us",
+	         overflowed - s->overflowed);
+	s->overflowed = overflowed;
 }
 
 static void receive(struct udp_socket *s)
@@ -428,10 +346,11 @@ static void receive(struct udp_socket *s)
 		if (n == -EAGAIN || n == -EWOULDBLOCK)
 			return;
 		if (n < 0) {
-			drain_errors(s);
+			pl_udp_read_errors(s);
 			continue;
 		}
-		peer = find_peer(port, &from.key);
+		count_overflow(s, from.overflowed);
+		peer = pl_udp_find(port, &from.key);
 		if (!peer) {
 			from_stranger(s, &from, data, (size_t)n, cut);
 		} else if (peer->open) { /* else he is on his way out */
@@ -446,11 +365,11 @@ static void on_socket(struct pl_watch *w, unsigned events)
 	struct udp_socket *s = pl_container_of(w, struct udp_socket, watch);
 
 	if (events & (PL_ERROR | PL_HANGUP))
-		drain_errors(s);
+		pl_udp_read_errors(s);
 	if (events & PL_READ)
 		receive(s);
 	if (events & PL_WRITE && s->waiting)
-		send_waiting(s);
+		pl_udp_send_waiting(s);
 }
 
 /* --- the port ----------------------------------------------------------------------- */
@@ -462,7 +381,7 @@ static void udp_stop(struct pl_port *p)
 	port->stopping = true;
 	pl_timer_cancel(&port->idle);
 	for (int i = 0; i < port->n_sockets; i++)
-		set_wants(&port->sockets[i]);
+		pl_udp_set_wants(&port->sockets[i]);
 	for (struct udp_peer *peer = port->open; peer; peer = peer->next)
 		pl_lose(&peer->transport);
 	if (!port->peers) {
@@ -475,6 +394,7 @@ static void udp_port_destroy(struct pl_port *p)
 {
 	struct udp_port *port = pl_container_of(p, struct udp_port, port);
 
+	pl_timer_cancel(&port->gaps);
 	pl_udp_door_finish(&port->door);
 	free(port);
 }
@@ -513,6 +433,7 @@ static int open_sockets(struct udp_port *port, const struct pl_endpoint *ep,
 		s->watch.fn = on_socket;
 		s->watch.fd = fds[i];
 		s->port = port;
+		s->bound = list[i];
 		pl_udp_prepare(fds[i], list[i].ss.ss_family);
 		if (!code)
 			code = pl_watch_set(port->port.reactor, &s->watch, PL_READ);
@@ -534,6 +455,7 @@ static int udp_listen(struct pl_reactor *r, struct pl_endpoint *ep, struct pl_fa
 	if (!port)
 		return pl_fail(err, -ENOMEM, "%s: out of memory", pl_endpoint_text(ep));
 	port->idle.fn = on_idle;
+	port->gaps.fn = pl_udp_on_gaps;
 	pl_reactor_random(r, &port->table_key, sizeof port->table_key);
 	pl_port_init(&port->port, &udp_port_ops, r, ep, f);
 	code = read_settings(port, ep, err);

@@ -10,22 +10,26 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <partyline/stats.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A secret makes codes for a minute and counts for another (U2).  A code is 6 symbols of
- * 5 bits: with SEEN_MAX guesses a second it takes a month to hit one.  The symbols are
- * without 0, o, 1 and l, which look alike. */
+ * 5 bits: at GUESSES_MAX a second it takes three days to hit one of the two that count.
+ * The symbols are without 0, o, 1 and l, which look alike. */
 #define SECRET_MS 60000
 #define CODE_LEN 6
 static const char code_symbols[] = "23456789abcdefghijkmnpqrstuvwxyz";
 
-/* Datagrams of unproven senders that are looked at in a second: of all, and of the
- * networks of one slot, so that one network cannot use up everybody's. */
-#define SEEN_MAX 200
-#define SEEN_IN_SLOT_MAX 8
+/* Answers to unproven senders in a second, and looks at what may be a code: of all, and
+ * of the networks of one slot, so that one network cannot use up everybody's.  A right
+ * code costs no answer: who has got one is let in however many others knock (U3). */
+#define ANSWERS_MAX 200
+#define ANSWERS_IN_SLOT_MAX 8
+#define GUESSES_MAX 2000
+#define GUESSES_IN_SLOT_MAX 32
 
 #define CODE_TEXT "-- to join type %s, then say it again --\r\n"
 #define OUR_MARK "-- " /* what our own words begin with */
@@ -116,16 +120,22 @@ static bool answers_by_itself(long port)
 	return false;
 }
 
-/* A sender who may be answered at all: one machine, and not this port (U14). */
-static bool is_somebody(const struct pl_udp_sender *from, long number)
+/* Why he and what he says get no answer at all, in the words of a counter; or NULL. */
+static const char *why_ignored(const struct pl_udp_sender *from, const char *data,
+                               size_t len)
 {
 	const struct sockaddr *sa = pl_udp_address(from);
-	const long port = pl_address_port(sa);
-	const bool self = from->to_known && port == number &&
-	                  memcmp(from->to, from->key.host, sizeof from->to) == 0;
+	const size_t mark_len = sizeof OUR_MARK - 1;
 
-	return !self && !from->to_many && pl_address_is_unicast(sa) &&
-	       !answers_by_itself(port);
+	if (from->to_many || !pl_address_is_unicast(sa))
+		return "udp: strangers ignored: broadcast or multicast";
+	if (answers_by_itself(pl_address_port(sa)))
+		return "udp: strangers ignored: the port of a service that answers";
+	if (len == 1 && *data == 'X') /* nc -v */
+		return "udp: strangers ignored: probes";
+	if (len >= mark_len && memcmp(data, OUR_MARK, mark_len) == 0) /* another server */
+		return "udp: strangers ignored: words like our own";
+	return NULL;
 }
 
 bool pl_udp_door_trusts(const struct pl_udp_door *d, const struct sockaddr *sa)
@@ -138,30 +148,68 @@ bool pl_udp_door_trusts(const struct pl_udp_door *d, const struct sockaddr *sa)
 	return false;
 }
 
-/* Takes one from this second's budget; false when it is used up. */
-static bool take_budget(struct pl_udp_door *d, const struct sockaddr *sa)
+static void begin_second(struct pl_udp_door *d)
 {
 	const uint64_t now_ms = pl_reactor_now(d->reactor);
+
+	if (now_ms - d->second_ms < 1000)
+		return;
+	d->second_ms = now_ms;
+	d->answers = d->guesses = (struct pl_udp_budget){ .used = 0 };
+}
+
+/* Takes one from this second's budget; false when it is used up.  The slots are drawn
+ * anew each second: who shares one with a flood has another one soon. */
+static bool take(struct pl_udp_door *d, struct pl_udp_budget *budget, unsigned max,
+                 unsigned max_in_slot, const struct sockaddr *sa)
+{
+	struct {
+		unsigned char network[16];
+		uint64_t second_ms;
+	} bound = { .second_ms = d->second_ms };
 	struct pl_prefix prefix;
 	unsigned char *slot;
-	uint64_t hash;
 
-	if (now_ms - d->second_ms >= 1000) {
-		d->second_ms = now_ms;
-		d->seen = 0;
-		memset(d->seen_in_slot, 0, sizeof d->seen_in_slot);
-	}
+	_Static_assert(sizeof bound == 16 + 8, "all of it is hashed");
 	pl_prefix_of(sa, PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6, &prefix);
-	hash = pl_udp_hash(&d->slot_key, prefix.bytes, sizeof prefix.bytes);
-	slot = &d->seen_in_slot[hash % sizeof d->seen_in_slot];
-	if (d->seen == SEEN_MAX || *slot == SEEN_IN_SLOT_MAX)
+	memcpy(bound.network, prefix.bytes, sizeof bound.network);
+	slot = &budget->used_in_slot[pl_udp_hash(&d->slot_key, &bound, sizeof bound) %
+	                             sizeof budget->used_in_slot];
+	if (budget->used >= max || *slot >= max_in_slot)
 		return false;
-	d->seen++;
+	budget->used++;
 	++*slot;
 	return true;
 }
 
+static bool take_answer(struct pl_udp_door *d, const struct sockaddr *sa)
+{
+	if (take(d, &d->answers, ANSWERS_MAX, ANSWERS_IN_SLOT_MAX, sa))
+		return true;
+	pl_count(d->reactor, "udp: strangers ignored: over the budget", 1);
+	return false;
+}
+
 /* --- codes -------------------------------------------------------------------------- */
+
+/* Three bits each.  ANSWERS_MAX a second for a minute fill a seventh of them: of the
+ * addresses that were told nothing one in 500 passes. */
+#define FILTER_BITS (8 * sizeof(struct pl_udp_filter))
+#define FILTER_SHARES 3
+
+static void put_into(struct pl_udp_filter *f, uint64_t hash)
+{
+	for (int i = 0; i < FILTER_SHARES; i++, hash /= FILTER_BITS)
+		f->bits[hash % FILTER_BITS / 64] |= UINT64_C(1) << hash % 64;
+}
+
+static bool is_in(const struct pl_udp_filter *f, uint64_t hash)
+{
+	for (int i = 0; i < FILTER_SHARES; i++, hash /= FILTER_BITS)
+		if (!(f->bits[hash % FILTER_BITS / 64] >> hash % 64 & 1))
+			return false;
+	return true;
+}
 
 static void rotate_secrets(struct pl_udp_door *d)
 {
@@ -170,6 +218,8 @@ static void rotate_secrets(struct pl_udp_door *d)
 	if (age_ms < SECRET_MS)
 		return;
 	d->secrets[1] = d->secrets[0];
+	d->asked[1] = d->asked[0];
+	memset(&d->asked[0], 0, sizeof d->asked[0]);
 	if (age_ms >= 2 * SECRET_MS)
 		pl_reactor_random(d->reactor, &d->secrets[1], sizeof d->secrets[1]);
 	pl_reactor_random(d->reactor, &d->secrets[0], sizeof d->secrets[0]);
@@ -178,11 +228,11 @@ static void rotate_secrets(struct pl_udp_door *d)
 
 /* A code that was used is void, or who saw it on its way could use it again (U2): the
  * count of codes used is part of the next one.  Addresses share the counts. */
-static unsigned char *codes_used(struct pl_udp_door *d, const struct pl_udp_key *key)
+static uint16_t *codes_used(struct pl_udp_door *d, const struct pl_udp_key *key)
 {
-	const uint64_t hash = pl_udp_hash(&d->slot_key, key, sizeof *key);
+	const size_t slots = sizeof d->codes_used / sizeof *d->codes_used;
 
-	return &d->codes_used[hash % sizeof d->codes_used];
+	return &d->codes_used[pl_udp_hash(&d->slot_key, key, sizeof *key) % slots];
 }
 
 static void make_code(struct pl_udp_door *d, const struct pl_udp_secret *secret,
@@ -190,21 +240,21 @@ static void make_code(struct pl_udp_door *d, const struct pl_udp_secret *secret,
 {
 	struct {
 		struct pl_udp_key key;
-		unsigned char used;
+		uint16_t used;
 	} bound = { *key, *codes_used(d, key) };
 	uint64_t hash = pl_udp_hash(secret, &bound, sizeof bound);
+
+	_Static_assert(sizeof bound == sizeof bound.key + sizeof bound.used,
+	               "all of it is hashed");
 
 	for (int i = 0; i < CODE_LEN; i++, hash /= 32)
 		out[i] = code_symbols[hash % 32];
 	out[CODE_LEN] = '\0';
 }
 
-/* Is this the code, and nothing else? */
-static bool take_code(struct pl_udp_door *d, const struct pl_udp_key *key,
-                      const char *data, size_t len)
+/* Is it one word of the length and the symbols of a code? */
+static bool read_code(const char *data, size_t len, char typed[CODE_LEN + 1])
 {
-	char typed[CODE_LEN], code[CODE_LEN + 1];
-
 	while (len > 0 && isspace((unsigned char)data[len - 1]))
 		len--;
 	for (; len > 0 && isspace((unsigned char)*data); len--)
@@ -213,40 +263,71 @@ static bool take_code(struct pl_udp_door *d, const struct pl_udp_key *key,
 		return false;
 	for (int i = 0; i < CODE_LEN; i++)
 		typed[i] = (char)tolower((unsigned char)data[i]);
+	typed[CODE_LEN] = '\0';
+	return strspn(typed, code_symbols) == CODE_LEN;
+}
+
+/* Has he sent his code?  Who was never told one cannot have it, so a flood of guesses from
+ * forged addresses does not use up what the others need. */
+static bool proves(struct pl_udp_door *d, const struct pl_udp_sender *from,
+                   const char *data, size_t len)
+{
+	const uint64_t hash = pl_udp_hash(&d->slot_key, &from->key, sizeof from->key);
+	const bool asked[2] = { is_in(&d->asked[0], hash), is_in(&d->asked[1], hash) };
+	char typed[CODE_LEN + 1], code[CODE_LEN + 1];
+
+	if (!read_code(data, len, typed))
+		return false;
+	if ((asked[0] || asked[1]) && !take(d, &d->guesses, GUESSES_MAX,
+	                                    GUESSES_IN_SLOT_MAX, pl_udp_address(from))) {
+		pl_count(d->reactor, "udp: codes not looked at: over the budget", 1);
+		return false;
+	}
 	for (int i = 0; i < 2; i++) {
-		make_code(d, &d->secrets[i], key, code);
+		if (!asked[i])
+			continue;
+		make_code(d, &d->secrets[i], &from->key, code);
 		if (sodium_memcmp(typed, code, CODE_LEN) == 0) {
-			++*codes_used(d, key);
+			++*codes_used(d, &from->key);
 			return true;
 		}
 	}
+	pl_count(d->reactor, "udp: codes that were wrong, used or too old", 1);
 	return false;
 }
 
-enum pl_udp_verdict pl_udp_door_ask(struct pl_udp_door *d, const struct pl_udp_sender *from,
-                                    long number, const char *data, size_t len,
-                                    char answer[PL_UDP_ANSWER_MAX + 1])
+/* His code of this minute, for CODE_TEXT. */
+static void tell_code(struct pl_udp_door *d, const struct pl_udp_key *key,
+                      char answer[PL_UDP_ANSWER_MAX + 1])
+{
+	char code[CODE_LEN + 1];
+
+	make_code(d, &d->secrets[0], key, code);
+	put_into(&d->asked[0], pl_udp_hash(&d->slot_key, key, sizeof *key));
+	snprintf(answer, PL_UDP_ANSWER_MAX + 1, CODE_TEXT, code);
+	pl_count(d->reactor, "udp: strangers answered with a code", 1);
+}
+
+enum pl_udp_verdict pl_udp_door_ask(struct pl_udp_door *d,
+                                    const struct pl_udp_sender *from, const char *data,
+                                    size_t len, char answer[PL_UDP_ANSWER_MAX + 1])
 {
 	const struct sockaddr *sa = pl_udp_address(from);
-	const size_t mark_len = sizeof OUR_MARK - 1;
-	char code[CODE_LEN + 1];
-	bool trusted, proof;
+	const char *ignored = why_ignored(from, data, len);
+	const bool trusted = pl_udp_door_trusts(d, sa);
 
-	/* `nc -v` probes with a lone X; what begins like our own words comes from another
-	 * server (U14). */
-	if (!is_somebody(from, number) || (len == 1 && *data == 'X') ||
-	    (len >= mark_len && memcmp(data, OUR_MARK, mark_len) == 0))
+	if (ignored) {
+		pl_count(d->reactor, ignored, 1);
 		return PL_UDP_IGNORE;
-	trusted = pl_udp_door_trusts(d, sa);
-	proof = d->verify == VERIFY_ALWAYS || (d->verify == VERIFY_AUTO && !trusted);
-	if ((proof || !trusted) && !take_budget(d, sa))
-		return PL_UDP_IGNORE;
-	if (!proof)
-		return PL_UDP_JOIN_AND_SAY;
+	}
+	begin_second(d);
+	if (d->verify == VERIFY_NEVER || (d->verify == VERIFY_AUTO && trusted))
+		return trusted || take_answer(d, sa) ? PL_UDP_JOIN_AND_SAY : PL_UDP_IGNORE;
 	rotate_secrets(d);
-	if (take_code(d, &from->key, data, len))
+	if (proves(d, from, data, len))
 		return PL_UDP_JOIN;
-	make_code(d, &d->secrets[0], &from->key, code);
-	snprintf(answer, PL_UDP_ANSWER_MAX + 1, CODE_TEXT, code);
+	if (!take_answer(d, sa))
+		return PL_UDP_IGNORE;
+	tell_code(d, &from->key, answer);
 	return PL_UDP_ANSWER;
 }

@@ -20,10 +20,17 @@ union control {
 	char bytes[256];
 };
 
+/* A burst that comes while others have their turn: some thousand short lines. */
+#define KERNEL_ROOM (1024 * 1024)
+
 void pl_udp_prepare(int fd, int family)
 {
-	const int on = 1;
+	const int on = 1, room = KERNEL_ROOM;
 
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+#ifdef SO_RXQ_OVFL
+	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+#endif
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 #ifdef IP_PKTINFO
@@ -54,6 +61,32 @@ void pl_udp_make_key(struct pl_udp_sender *from)
 		       sizeof from->key.scope);
 }
 
+static bool is_every_address(const struct sockaddr *sa)
+{
+	struct pl_prefix whole;
+	static const unsigned char none[16] = { 0 };
+
+	pl_prefix_of(sa, 32, 128, &whole);
+	return sa->sa_family == AF_INET ? memcmp(whole.bytes + 12, none, 4) == 0
+	                                : memcmp(whole.bytes, none, 16) == 0;
+}
+
+bool pl_udp_is_own(const struct pl_udp_sender *from, const struct sockaddr *bound)
+{
+	const struct sockaddr *sa = pl_udp_address(from);
+	struct pl_prefix whole;
+
+	if (sa->sa_family != bound->sa_family ||
+	    pl_address_port(sa) != pl_address_port(bound))
+		return false;
+	if (is_every_address(bound))
+		return pl_address_is_loopback(sa) ||
+		       (from->to_known &&
+		        memcmp(from->to, from->key.host, sizeof from->to) == 0);
+	pl_prefix_of(bound, 32, 128, &whole);
+	return memcmp(whole.bytes, from->key.host, sizeof whole.bytes) == 0;
+}
+
 static struct msghdr message(struct pl_udp_sender *s, struct iovec *iov,
                              union control *control)
 {
@@ -67,9 +100,13 @@ static struct msghdr message(struct pl_udp_sender *s, struct iovec *iov,
 	};
 }
 
-static void read_destination(struct pl_udp_sender *s, struct msghdr *msg)
+static void read_control(struct pl_udp_sender *s, struct msghdr *msg)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+#ifdef SO_RXQ_OVFL
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
+			memcpy(&s->overflowed, CMSG_DATA(c), sizeof s->overflowed);
+#endif
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
 
@@ -110,7 +147,7 @@ ssize_t pl_udp_receive(int fd, struct pl_udp_sender *from, struct iovec *into, b
 	from->from.len = msg.msg_namelen;
 	*cut = msg.msg_flags & MSG_TRUNC;
 	pl_udp_make_key(from);
-	read_destination(from, &msg);
+	read_control(from, &msg);
 	return n;
 }
 

@@ -43,13 +43,13 @@ bool pl_writing_paused(struct pl_transport *t);
 const struct pl_peer *pl_transport_peer(const struct pl_transport *t);
 struct pl_reactor *pl_transport_reactor(const struct pl_transport *t);
 
-/* How much may wait for a peer, in bytes. */
+/* How much may wait for a peer, in bytes.  After lines were dropped PL_EVENT_LINES_LOST
+ * comes at low. */
 struct pl_marks {
 	size_t low, high; /* resume_writing at low, pause_writing above high */
 	size_t hard;      /* above it the connection ends with -ENOBUFS ... */
-	bool lossy;      /* ... or, when this is set, the unit is dropped and counted, and
-	                     PL_EVENT_LINES_LOST follows when at low */
-	uint64_t age_ms; /* above high for longer: ends with -ETIMEDOUT; 0: for ever */
+	bool lossy;       /* ... or, when this is set, the unit is dropped and counted */
+	uint64_t age_ms;  /* above high for longer: ends with -ETIMEDOUT; 0: for ever */
 };
 
 /* The marks are kept, not copied: they outlive the transport. */

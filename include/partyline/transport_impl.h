@@ -170,6 +170,10 @@ struct pl_port {
 void pl_port_init(struct pl_port *p, const struct pl_port_ops *ops, struct pl_reactor *r,
                   struct pl_endpoint *ep, struct pl_factory *f);
 
+/* The ports of a reactor, those included that are stopped and not yet gone: the first for
+ * NULL, the next one for any other, NULL behind the last. */
+struct pl_port *pl_port_next(struct pl_reactor *r, const struct pl_port *p);
+
 /* See pl_port_name(), pl_port_place() and so on for what they are; copies.  0, -ENOMEM. */
 int pl_port_describe(struct pl_port *p, const char *name, const char *place,
                      const char *command, const char *remark);

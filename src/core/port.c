@@ -267,6 +267,11 @@ bool pl_end_all(struct pl_reactor *r)
 	return r->ports || r->transports;
 }
 
+struct pl_port *pl_port_next(struct pl_reactor *r, const struct pl_port *p)
+{
+	return p ? p->next : r->ports;
+}
+
 struct pl_port *pl_port_find(struct pl_reactor *r, const char *type, const char *arg)
 {
 	for (struct pl_port *p = r->ports; p; p = p->next)

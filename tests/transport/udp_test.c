@@ -4,8 +4,9 @@
  * are wrapped, and while `far` is set every datagram seems to come from there and what is
  * sent there is kept.  What UDP is dangerous for goes by number: U1 reflection, U3 forged
  * joins, U5 and U6 silence, U7 ends of datagrams, U8 sizes, U10 errors of others, U11 full
- * kernels, U12 starving, U14 loops, U15 one peer in the way of the rest. */
+ * kernels, U12 starving, U13 stolen names, U14 loops, U15 one peer in the way of the rest. */
 #include <partyline/address.h>
+#include <partyline/stats.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,8 @@ static struct {
 	char sent[4096];       /* the last datagram to far */
 	unsigned count;        /* of datagrams to far */
 	int refusals;          /* of far, that the error queue holds */
+	int more;              /* refusals that come each time after it was emptied */
+	unsigned tries;        /* sends, those included that failed */
 	int fail;              /* errno of the next sends, 0: none */
 	unsigned room;         /* so many sends before they fail */
 } net;
@@ -43,6 +46,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	size_t len = 0;
 
+	net.tries++;
 	if (net.refusals) {
 		errno = ECONNREFUSED;
 		return -1;
@@ -92,6 +96,10 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 		return far_refuses(msg);
 #endif
 	n = __real_recvmsg(fd, msg, flags);
+	if (flags & MSG_ERRQUEUE && net.more > 0) {
+		net.more--;
+		net.refusals = 1;
+	}
 	if (n >= 0 && net.far.len && !(flags & MSG_ERRQUEUE)) {
 		memcpy(msg->msg_name, &net.far.ss, net.far.len);
 		msg->msg_namelen = net.far.len;
@@ -226,6 +234,11 @@ static int joined_client(struct fixture *f)
 static void set_far(const char *host, long port)
 {
 	assert_int_equal(pl_address_parse(host, port, &net.far), 0);
+}
+
+static uint64_t counted(struct fixture *f, const char *what)
+{
+	return pl_counted(f->reactor, what);
 }
 
 /* --- joining ------------------------------------------------------------------------ */
@@ -418,6 +431,79 @@ static void u3_one_prefix_has_room_for_32_and_the_next_is_told(void **state)
 	assert_int_equal(records_alive(&f->records), 33);
 }
 
+/* Who has many networks of that size has no more than an eighth of the port. */
+static void u3_a_wide_prefix_has_room_for_256_and_the_next_is_told(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	open_port(f, "udp:0:verify=never:idle=86400");
+	fd = client(f);
+	for (int i = 0; i < 257; i++) {
+		char host[40];
+
+		snprintf(host, sizeof host, "2001:db8:77:%x::%x", i % 256 << 8,
+		         1 + i / 256);
+		set_far(host, 50312);
+		assert_int_equal(net.count, 0);
+		say(f, fd, "hello\n");
+		pl_world_advance(f->world, 1000);
+	}
+	assert_int_equal(records_alive(&f->records), 256);
+	assert_string_equal(net.sent, "-- full, try again later --\r\n");
+	assert_int_equal(counted(f, "udp: joins refused: full"), 1);
+	set_far("2001:db8:78::1", 50312);
+	say(f, fd, "hello\n");
+	assert_int_equal(records_alive(&f->records), 257);
+}
+
+static void u13_who_has_left_proves_his_address_again(void **state)
+{
+	struct fixture *f = *state;
+	char code[7];
+	int fd;
+
+	open_port(f, "udp:0:verify=always");
+	fd = client(f);
+	say(f, fd, "hello\n");
+	assert_int_equal(sscanf(hear(f, fd), "-- to join type %6s,", code), 1);
+	say(f, fd, code);
+	record_lose(record_of(f, 0));
+	pl_world_settle(f->world);
+	say(f, fd, "hello again\n");
+	say(f, fd, code);
+	assert_string_equal(log_of(f, 0), "made; lost 0");
+	assert_int_equal(f->records.count, 1);
+	assert_memory_equal(hear(f, fd), "-- to join type ", 16);
+}
+
+static void u14_two_ports_of_one_server_do_not_talk_to_each_other(void **state)
+{
+	static const char *const others[] = { "udp:0", "udp:0:interface=*" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		long other;
+		int fd;
+
+		open_port(f, others[i]);
+		other = f->number;
+		open_port(f, "udp:0");
+		fd = client(f);
+		set_far("127.0.0.1", other);
+		say(f, fd, "hello\n");
+		set_far("127.0.0.1", f->number);
+		say(f, fd, "hello\n");
+		assert_int_equal(f->records.count, 0);
+		assert_int_equal(
+			counted(f, "udp: strangers ignored: an address and port of our own"),
+			2 * (i + 1));
+		net.far.len = 0;
+	}
+	say(f, client(f), "hello\n");
+	assert_int_equal(f->records.count, 1);
+}
+
 static void u3_the_port_has_room_for_2048_and_the_next_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -495,6 +581,7 @@ static void u7_of_a_datagram_too_long_whole_lines_come_and_the_sender_is_told(vo
 	assert_int_equal(rec->data[rec->len - 1], '\n');
 	assert_string_equal(hear(f, fd),
 	                    "-- too much at once: the end of it is lost --\r\n");
+	assert_int_equal(counted(f, "udp: datagrams cut: longer than 16 KiB"), 1);
 	say(f, fd, "next\n");
 	assert_int_equal(rec->len, 1 + 16305);
 }
@@ -581,6 +668,56 @@ static void u15_a_peer_that_is_paused_loses_its_own_datagrams_only(void **state)
 	assert_string_equal(log_of(f, 0), "data \"heard too\\n\"; end");
 }
 
+static void u15_who_was_paused_is_told_how_many_of_his_lines_were_dropped(void **state)
+{
+	struct fixture *f = *state;
+	int ann;
+
+	open_port(f, "udp:0");
+	ann = joined_client(f);
+	record_pause(record_of(f, 0));
+	say(f, ann, "one\ntwo\r\n\n");
+	say(f, ann, "three");
+	say(f, ann, "\n");
+	assert_string_equal(hear(f, ann), "");
+	record_resume(record_of(f, 0));
+	pl_world_settle(f->world);
+	assert_string_equal(hear(f, ann),
+	                    "-- too fast: 3 lines of yours were dropped --\r\n");
+	assert_int_equal(counted(f, "udp: datagrams dropped: their sender was paused"), 3);
+	record_pause(record_of(f, 0));
+	record_resume(record_of(f, 0));
+	record_pause(record_of(f, 0));
+	say(f, ann, "four\n");
+	record_resume(record_of(f, 0));
+	pl_world_settle(f->world);
+	assert_string_equal(hear(f, ann),
+	                    "-- too fast: 1 line of yours was dropped --\r\n");
+	assert_string_equal(hear(f, ann), "");
+}
+
+#ifdef __linux__
+static void u12_what_the_kernel_drops_is_counted(void **state)
+{
+	enum { MANY = 20000 };
+	struct fixture *f = *state;
+	struct record *rec;
+	uint64_t dropped;
+	int fd;
+
+	open_port(f, "udp:0");
+	fd = joined_client(f);
+	rec = record_of(f, 0);
+	for (int i = 0; i < MANY; i++)
+		put(fd, "x");
+	pl_world_settle(f->world);
+	say(f, fd, "x"); /* brings the count */
+	dropped = counted(f, "udp: datagrams dropped by the kernel: too fast for us");
+	assert_true(dropped > 0);
+	assert_int_equal(rec->len - 1 + dropped, MANY + 1);
+}
+#endif
+
 /* --- errors ------------------------------------------------------------------------- */
 
 static void u10_a_dead_peer_is_lost_and_nobody_else_misses_a_line(void **state)
@@ -604,6 +741,59 @@ static void u10_a_dead_peer_is_lost_and_nobody_else_misses_a_line(void **state)
 	assert_string_equal(log_of(f, 1), "data \"hello\\n\"; end");
 	say(f, client(f), "new\n");
 	assert_string_equal(log_of(f, 2), "made; data \"new\\n\"; end");
+}
+
+/* In each round every other of them is found dead, in between lines to the living. */
+static void u10_of_many_the_dead_are_lost_and_the_living_miss_nothing(void **state)
+{
+	enum { PEERS = 32, ROUNDS = 4 };
+	struct fixture *f = *state;
+	int fds[PEERS];
+
+	open_port(f, "udp:0");
+	for (int i = 0; i < PEERS; i++)
+		fds[i] = joined_client(f);
+	for (int i = 0; i < PEERS; i += 2) {
+		close(fds[i]);
+		f->clients[i] = dup(fds[1]);
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < PEERS; i++)
+			record_print(record_of(f, i), round % 2 ? "odd\r\n" : "even\r\n");
+		pl_world_settle(f->world);
+		for (int i = 1; i < PEERS; i += 2) {
+			put(fds[i], "here\n");
+			assert_string_equal(hear(f, fds[i]),
+			                    round % 2 ? "odd\r\n" : "even\r\n");
+			assert_string_equal(hear(f, fds[i]), "");
+		}
+	}
+	pl_world_settle(f->world);
+	for (size_t i = 0; i < PEERS; i++)
+		assert_string_equal(log_of(f, i), i % 2 == 0 ? "lost -111"
+		                                             : "data \"here\\n\"; end; data "
+		                                               "\"here\\n\"; end; data "
+		                                               "\"here\\n\"; end; data "
+		                                               "\"here\\n\"; end");
+	assert_int_equal(counted(f, "udp: peers gone: nobody there (ICMP)"), PEERS / 2);
+	assert_int_equal(counted(f, "udp: datagrams lost on the way out"), 0);
+}
+
+static void u10_errors_of_others_that_keep_coming_lose_no_datagram(void **state)
+{
+	struct fixture *f = *state;
+	int ann;
+
+	open_port(f, "udp:0");
+	ann = joined_client(f);
+	set_far("192.0.2.7", 50312); /* nobody here */
+	net.refusals = 3;
+	net.more = 5;
+	record_print(record_of(f, 0), "hi\r\n");
+	pl_world_settle(f->world);
+	assert_int_equal(net.more, 0);
+	assert_string_equal(hear(f, ann), "hi\r\n");
+	assert_string_equal(log_of(f, 0), "");
 }
 
 static void u10_a_stranger_gets_his_answer_although_a_peer_is_dead(void **state)
@@ -699,7 +889,7 @@ static void u11_a_full_kernel_is_waited_for_and_each_peer_gets_his_turn(void **s
 	assert_string_equal(hear(f, bob), "");
 }
 
-static void u11_without_buffers_a_datagram_is_dropped_and_the_next_one_goes(void **state)
+static void u11_without_buffers_a_datagram_is_dropped_and_the_gap_is_told(void **state)
 {
 	struct fixture *f = *state;
 	int fd;
@@ -712,8 +902,104 @@ static void u11_without_buffers_a_datagram_is_dropped_and_the_next_one_goes(void
 	net.fail = 0;
 	record_print(record_of(f, 0), "two\r\n");
 	pl_world_settle(f->world);
+	assert_string_equal(hear(f, fd), "-- 1 line was lost on the way to you --\r\n");
+	assert_string_equal(hear(f, fd), "two\r\n");
+	assert_string_equal(hear(f, fd), "");
+	assert_string_equal(log_of(f, 0), "");
+}
+
+static void u11_a_gap_is_told_once_with_all_its_lines_where_they_are_missing(void **state)
+{
+	struct fixture *f = *state;
+	int ann, bob;
+
+	open_port(f, "udp:0");
+	ann = joined_client(f);
+	bob = joined_client(f);
+	record_print(record_of(f, 0), "one\r\n");
+	pl_world_settle(f->world);
+	net.fail = ENOBUFS;
+	record_print(record_of(f, 0), "two\r\n");
+	record_print(record_of(f, 0), "three\r\n");
+	pl_world_settle(f->world);
+	net.fail = EPERM; /* a packet filter says no */
+	record_print(record_of(f, 0), "four\r\n");
+	pl_world_settle(f->world);
+	net.fail = 0;
+	record_print(record_of(f, 0), "five\r\n");
+	record_print(record_of(f, 1), "hello\r\n");
+	pl_world_settle(f->world);
+	assert_string_equal(hear(f, ann), "one\r\n");
+	assert_string_equal(hear(f, ann), "-- 3 lines were lost on the way to you --\r\n");
+	assert_string_equal(hear(f, ann), "five\r\n");
+	assert_string_equal(hear(f, bob), "hello\r\n"); /* and has missed nothing */
+	assert_int_equal(counted(f, "udp: datagrams lost on the way out"), 2);
+	assert_int_equal(counted(f, "udp: lines lost on the way out"), 3);
+	record_print(record_of(f, 0), "six\r\n");
+	pl_world_settle(f->world);
+	assert_string_equal(hear(f, ann), "six\r\n");
+}
+
+static void u11_a_gap_behind_the_last_word_is_told_as_soon_as_it_can_be(void **state)
+{
+	struct fixture *f = *state;
+	unsigned tries;
+	int fd;
+
+	open_port(f, "udp:0");
+	fd = joined_client(f);
+	net.fail = ENOBUFS;
+	record_print(record_of(f, 0), "the last word\r\n");
+	pl_world_settle(f->world);
+	tries = net.tries;
+	pl_world_advance(f->world, 60000);
+	assert_in_range(net.tries - tries, 60, 120); /* no busy loop */
+	net.fail = 0;
+	pl_world_advance(f->world, 1000);
+	assert_string_equal(hear(f, fd), "-- 1 line was lost on the way to you --\r\n");
+	tries = net.tries;
+	pl_world_advance(f->world, 60000);
+	assert_int_equal(net.tries, tries);
+}
+
+static void u11_a_gap_waits_for_a_full_kernel_like_any_line(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	open_port(f, "udp:0");
+	fd = joined_client(f);
+	net.fail = ENOBUFS;
+	record_print(record_of(f, 0), "one\r\n");
+	pl_world_settle(f->world);
+	net.fail = EAGAIN;
+	record_print(record_of(f, 0), "two\r\n");
+	world_turn(f->world, 0);
+	world_turn(f->world, 0);
+	net.fail = 0;
+	pl_world_settle(f->world);
+	assert_string_equal(hear(f, fd), "-- 1 line was lost on the way to you --\r\n");
 	assert_string_equal(hear(f, fd), "two\r\n");
 	assert_string_equal(log_of(f, 0), "");
+}
+
+static void u11_who_dies_with_a_gap_leaves_nothing_behind(void **state)
+{
+	struct fixture *f = *state;
+
+	open_port(f, "udp:0");
+	joined_client(f);
+	joined_client(f);
+	net.fail = ENOBUFS;
+	record_print(record_of(f, 0), "one\r\n");
+	record_print(record_of(f, 1), "one\r\n");
+	pl_world_settle(f->world);
+	record_abort(record_of(f, 0), 0);
+	pl_world_advance(f->world, 2000);
+	record_print(record_of(f, 1), "two\r\n");
+	pl_port_stop(f->port); /* and the farewell is lost as well */
+	pl_world_advance(f->world, 2000);
+	assert_string_equal(log_of(f, 1), "lost 0");
 }
 
 static void u11_a_peer_holds_16_kib_and_what_is_more_is_counted(void **state)
@@ -748,6 +1034,23 @@ static void u11_a_peer_holds_16_kib_and_what_is_more_is_counted(void **state)
 	assert_false(rec->lost);
 }
 
+static void u11_lines_that_found_no_room_are_told_of_to_those_above(void **state)
+{
+	struct fixture *f = *state;
+
+	open_port(f, "udp:0");
+	joined_client(f);
+	net.fail = EAGAIN;
+	for (int i = 0; i < 1000; i++)
+		record_print(record_of(f, 0), "a line of forty bytes, ends included..\r\n");
+	world_turn(f->world, 0);
+	net.fail = 0;
+	pl_world_settle(f->world);
+	assert_string_equal(log_of(f, 0), "pause; resume; lines lost");
+	assert_int_equal(counted(f, "lines: lost, the queue was full"),
+	                 pl_dropped(record_of(f, 0)->transport));
+}
+
 /* --- the end ------------------------------------------------------------------------ */
 
 static void u5_who_says_nothing_for_five_minutes_is_told_how_to_return(void **state)
@@ -766,6 +1069,7 @@ static void u5_who_says_nothing_for_five_minutes_is_told_how_to_return(void **st
 	assert_string_equal(hear(f, ann), "-- no word from you for 5 minutes: you have left; "
 	                                  "type anything to return --\r\n");
 	assert_string_equal(log_of(f, 0), "lost 0");
+	assert_int_equal(counted(f, "udp: peers gone: silent for too long"), 1);
 	assert_false(record_of(f, 1)->lost);
 	pl_world_advance(f->world, 199000);
 	assert_false(record_of(f, 1)->lost);
@@ -997,6 +1301,9 @@ int main(void)
 		TEST(u3_strangers_leave_nothing_behind_and_do_not_disturb_peers),
 		TEST(trust_lets_a_network_in_without_a_code),
 		TEST(u3_one_prefix_has_room_for_32_and_the_next_is_told),
+		TEST(u3_a_wide_prefix_has_room_for_256_and_the_next_is_told),
+		TEST(u13_who_has_left_proves_his_address_again),
+		TEST(u14_two_ports_of_one_server_do_not_talk_to_each_other),
 		TEST(u3_the_port_has_room_for_2048_and_the_next_is_told),
 		TEST(a_factory_that_refuses_leaves_nothing),
 		TEST(u7_the_end_of_each_datagram_is_told),
@@ -1005,15 +1312,24 @@ int main(void)
 		TEST(u8_lines_are_packed_whole_into_datagrams_of_1200),
 		TEST(u12_one_turn_takes_64_datagrams),
 		TEST(u15_a_peer_that_is_paused_loses_its_own_datagrams_only),
+		TEST(u15_who_was_paused_is_told_how_many_of_his_lines_were_dropped),
 #ifdef __linux__
 		TEST(u10_a_dead_peer_is_lost_and_nobody_else_misses_a_line),
+		TEST(u10_of_many_the_dead_are_lost_and_the_living_miss_nothing),
+		TEST(u10_errors_of_others_that_keep_coming_lose_no_datagram),
+		TEST(u12_what_the_kernel_drops_is_counted),
 		TEST(u10_a_stranger_gets_his_answer_although_a_peer_is_dead),
 		TEST(u10_a_stranger_gets_his_answer_at_the_second_try),
 		TEST(u10_from_far_one_icmp_error_is_not_believed_but_two_in_a_row),
 #endif
 		TEST(u11_a_full_kernel_is_waited_for_and_each_peer_gets_his_turn),
-		TEST(u11_without_buffers_a_datagram_is_dropped_and_the_next_one_goes),
+		TEST(u11_without_buffers_a_datagram_is_dropped_and_the_gap_is_told),
+		TEST(u11_a_gap_is_told_once_with_all_its_lines_where_they_are_missing),
+		TEST(u11_a_gap_behind_the_last_word_is_told_as_soon_as_it_can_be),
+		TEST(u11_a_gap_waits_for_a_full_kernel_like_any_line),
+		TEST(u11_who_dies_with_a_gap_leaves_nothing_behind),
 		TEST(u11_a_peer_holds_16_kib_and_what_is_more_is_counted),
+		TEST(u11_lines_that_found_no_room_are_told_of_to_those_above),
 		TEST(u5_who_says_nothing_for_five_minutes_is_told_how_to_return),
 		TEST(u5_idle_sets_the_time),
 		TEST(who_is_leaving_is_heard_again_only_when_he_has_gone),

@@ -4,13 +4,12 @@
 #include "../../transports/udp.h"
 
 #include <errno.h>
+#include <partyline/stats.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../support/cmocka_all.h"
 #include "../support/world.h"
-
-enum { NUMBER = 1234 }; /* of our port */
 
 struct fixture {
 	struct pl_world *world;
@@ -59,7 +58,7 @@ static struct pl_udp_sender sender(const char *host, long port)
 static enum pl_udp_verdict says(struct fixture *f, const struct pl_udp_sender *s,
                                 const char *text)
 {
-	return pl_udp_door_ask(&f->door, s, NUMBER, text, strlen(text), f->answer);
+	return pl_udp_door_ask(&f->door, s, text, strlen(text), f->answer);
 }
 
 static enum pl_udp_verdict from(struct fixture *f, const char *host, long port)
@@ -317,19 +316,144 @@ static void u3_all_unproven_senders_together_have_a_budget(void **state)
 	assert_int_equal(from(f, "192.0.2.99", 50312), PL_UDP_ANSWER);
 }
 
-static void u3_guesses_of_codes_come_out_of_the_same_budget(void **state)
+/* Hosts of one network each. */
+static struct pl_udp_sender from_network(int i)
+{
+	char host[40];
+
+	snprintf(host, sizeof host, "10.%d.%d.1", i / 250, i % 250);
+	return sender(host, 50312);
+}
+
+static uint64_t counted(struct fixture *f, const char *what)
+{
+	return pl_counted(pl_world_reactor(f->world), what);
+}
+
+static void u3_a_right_code_is_let_in_though_all_answers_are_used_up(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_udp_sender s = sender("192.0.2.7", 50312);
+	struct pl_udp_sender ann = sender("192.0.2.7", 50312);
 	char code[7];
 
 	open_door(f, "udp:0", NULL);
+	code_for(f, &ann, code);
+	for (int i = 0; i < 20000; i++) {
+		struct pl_udp_sender s = from_network(i);
+
+		says(f, &s, "hello\n");
+	}
+	assert_int_equal(from(f, "198.51.100.1", 50312), PL_UDP_IGNORE);
+	assert_int_equal(counted(f, "udp: strangers answered with a code"), 200);
+	assert_int_equal(counted(f, "udp: strangers ignored: over the budget"), 19802);
+	assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
+}
+
+static void u3_guesses_from_forged_addresses_do_not_lock_out_a_right_code(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender ann = sender("192.0.2.7", 50312);
+	char code[7];
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &ann, code);
+	for (int i = 0; i < 20000; i++) {
+		struct pl_udp_sender s = from_network(i);
+
+		assert_int_not_equal(says(f, &s, "222222"), PL_UDP_JOIN);
+	}
+	assert_int_equal(counted(f, "udp: codes that were wrong, used or too old"), 20000);
+	assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
+}
+
+static void u3_of_one_network_32_guesses_a_second_are_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender s = sender("192.0.2.7", 50312),
+			     t = sender("198.51.100.1", 5000);
+	char code[7], other[7];
+
+	open_door(f, "udp:0", NULL);
 	code_for(f, &s, code);
-	for (int i = 0; i < 7; i++)
-		assert_int_equal(says(f, &s, "222222"), PL_UDP_ANSWER);
+	code_for(f, &t, other);
+	for (int i = 0; i < 32; i++)
+		assert_int_not_equal(says(f, &s, "222222"), PL_UDP_JOIN);
 	assert_int_equal(says(f, &s, code), PL_UDP_IGNORE);
+	assert_int_equal(counted(f, "udp: codes not looked at: over the budget"), 1);
+	assert_int_equal(says(f, &t, other), PL_UDP_JOIN);
 	pl_world_advance(f->world, 1000);
 	assert_int_equal(says(f, &s, code), PL_UDP_JOIN);
+}
+
+/* Who has codes for many addresses may guess; not all at once. */
+static void u3_guesses_of_all_have_a_budget(void **state)
+{
+	struct fixture *f = *state;
+	int looked_at;
+
+	open_door(f, "udp:0", NULL);
+	for (int i = 0; i < 2400; i++) {
+		struct pl_udp_sender s = from_network(i);
+
+		if (i % 100 == 0)
+			pl_world_advance(f->world, 1000);
+		assert_int_equal(says(f, &s, "hello\n"), PL_UDP_ANSWER);
+	}
+	pl_world_advance(f->world, 1000);
+	for (int i = 0; i < 2400; i++) {
+		struct pl_udp_sender s = from_network(i);
+
+		says(f, &s, "222222");
+	}
+	looked_at = 2400 - (int)counted(f, "udp: codes not looked at: over the budget");
+	assert_int_equal(looked_at, 2000);
+}
+
+/* Two networks may share a slot of the budget, but not for long. */
+static void u3_who_shares_a_slot_with_a_flood_has_another_one_soon(void **state)
+{
+	struct fixture *f = *state;
+	int shut_out = 0, twice = 0;
+	bool before[200] = { false };
+
+	open_door(f, "udp:0", NULL);
+	for (int second = 0; second < 20; second++) {
+		for (int i = 0; i < 8; i++)
+			from(f, "192.0.2.1", 1024 + i);
+		for (int i = 0; i < 190; i++) {
+			struct pl_udp_sender s = from_network(i);
+			const bool out = says(f, &s, "hello\n") == PL_UDP_IGNORE;
+
+			shut_out += out;
+			twice += out && before[i];
+			before[i] = out;
+		}
+		pl_world_advance(f->world, 1000);
+	}
+	assert_true(shut_out > 0);
+	assert_true(twice < shut_out / 4);
+}
+
+/* 256 of them in two minutes are nothing to somebody who comes and goes. */
+static void u2_a_code_stays_void_however_many_are_used_after_it(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_udp_sender ann = sender("192.0.2.7", 50312);
+	char first[7], code[7];
+	bool again = false;
+
+	open_door(f, "udp:0", NULL);
+	code_for(f, &ann, first);
+	assert_int_equal(says(f, &ann, first), PL_UDP_JOIN);
+	for (int i = 0; i < 700; i++) {
+		pl_world_advance(f->world, 140);
+		if (says(f, &ann, "hello\n") != PL_UDP_ANSWER)
+			continue;
+		sscanf(f->answer, "-- to join type %6[2-9a-kmnp-z],", code);
+		again = again || strcmp(code, first) == 0;
+		assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
+	}
+	assert_false(again);
 }
 
 static void u14_sources_that_are_no_single_machine_get_no_answer(void **state)
@@ -359,18 +483,48 @@ static void u14_services_that_answer_by_themselves_get_no_answer(void **state)
 	}
 }
 
-static void u14_our_own_address_and_port_as_source_gets_no_answer(void **state)
+static void u14_our_own_sockets_are_known_by_address_and_port(void **state)
 {
-	struct fixture *f = *state;
-	struct pl_udp_sender self = sender("127.0.0.1", NUMBER);
-	struct pl_udp_sender other = sender("127.0.0.2", NUMBER);
+	static const struct {
+		const char *bound, *source, *to; /* to: NULL where it is not known */
+		long port;                       /* of source; bound to 1234 */
+		bool own;
+	} rows[] = {
+		{ "127.0.0.1", "127.0.0.1", "127.0.0.1", 1234, true },
+		{ "127.0.0.1", "127.0.0.1", NULL, 1234, true },
+		{ "127.0.0.1", "127.0.0.1", "127.0.0.1", 1235, false },
+		{ "127.0.0.1", "127.0.0.2", "127.0.0.1", 1234, false },
+		{ "192.0.2.1", "192.0.2.1", "192.0.2.9", 1234, true },
+		{ "192.0.2.1", "192.0.2.9", "192.0.2.9", 1234, false },
+		{ "0.0.0.0", "127.0.0.1", "192.0.2.1", 1234, true },
+		{ "0.0.0.0", "127.9.9.9", NULL, 1234, true },
+		{ "0.0.0.0", "192.0.2.1", "192.0.2.1", 1234, true },
+		{ "0.0.0.0", "192.0.2.1", "192.0.2.1", 1235, false },
+		{ "0.0.0.0", "192.0.2.2", "192.0.2.1", 1234, false },
+		{ "0.0.0.0", "192.0.2.1", NULL, 1234, false },
+		{ "::", "::1", NULL, 1234, true },
+		{ "::", "2001:db8::1", "2001:db8::1", 1234, true },
+		{ "::", "2001:db8::2", "2001:db8::1", 1234, false },
+		{ "::", "127.0.0.1", "127.0.0.1", 1234, false }, /* it is IPv6 alone */
+		{ "::1", "::1", "::1", 1234, true },
+		{ "::1", "127.0.0.1", "127.0.0.1", 1234, false },
+	};
 
-	open_door(f, "udp:0", NULL);
-	self.to_known = other.to_known = true;
-	memcpy(self.to, self.key.host, sizeof self.to);
-	memcpy(other.to, self.key.host, sizeof other.to);
-	assert_int_equal(says(f, &self, "hello\n"), PL_UDP_IGNORE);
-	assert_int_equal(says(f, &other, "hello\n"), PL_UDP_JOIN_AND_SAY);
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pl_udp_sender s = sender(rows[i].source, rows[i].port);
+		struct pl_address bound;
+
+		assert_int_equal(pl_address_parse(rows[i].bound, 1234, &bound), 0);
+		if (rows[i].to) {
+			const struct pl_udp_sender to = sender(rows[i].to, 0);
+
+			s.to_known = true;
+			memcpy(s.to, to.key.host, sizeof s.to);
+		}
+		if (pl_udp_is_own(&s, (struct sockaddr *)&bound.ss) != rows[i].own)
+			fail_msg("row %zu", i);
+	}
 }
 
 static void u14_what_was_sent_to_everybody_gets_no_answer(void **state)
@@ -413,10 +567,15 @@ int main(void)
 		TEST(a_lone_x_is_a_probe_and_gets_no_answer),
 		TEST(u3_one_network_cannot_use_up_the_answers_of_others),
 		TEST(u3_all_unproven_senders_together_have_a_budget),
-		TEST(u3_guesses_of_codes_come_out_of_the_same_budget),
+		TEST(u3_a_right_code_is_let_in_though_all_answers_are_used_up),
+		TEST(u3_guesses_from_forged_addresses_do_not_lock_out_a_right_code),
+		TEST(u3_of_one_network_32_guesses_a_second_are_looked_at),
+		TEST(u3_guesses_of_all_have_a_budget),
+		TEST(u3_who_shares_a_slot_with_a_flood_has_another_one_soon),
+		TEST(u2_a_code_stays_void_however_many_are_used_after_it),
 		TEST(u14_sources_that_are_no_single_machine_get_no_answer),
 		TEST(u14_services_that_answer_by_themselves_get_no_answer),
-		TEST(u14_our_own_address_and_port_as_source_gets_no_answer),
+		TEST(u14_our_own_sockets_are_known_by_address_and_port),
 		TEST(u14_what_was_sent_to_everybody_gets_no_answer),
 		TEST(u14_an_answer_is_not_answered),
 	};
