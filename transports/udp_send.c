@@ -135,6 +135,7 @@ void pl_udp_wait_no_more(struct udp_peer *peer)
 		return;
 	peer->waiting = false;
 	DL_DELETE2(peer->socket->waiting, peer, wait_prev, wait_next);
+	pl_udp_set_wants(peer->socket); /* or poll() would report room to nobody, for ever */
 }
 
 /* One datagram of the peer's queue; 1 when there is no more, or -EAGAIN. */

@@ -1246,6 +1246,23 @@ static void peers_that_wait_for_room_may_be_aborted(void **state)
 	assert_string_equal(hear(f, bob), "one\r\n");
 }
 
+static void u11_when_the_only_one_who_waits_for_room_has_gone_nothing_spins(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	open_port(f, "udp:0");
+	fd = joined_client(f);
+	net.fail = EAGAIN;
+	record_print(record_of(f, 0), "one\r\n");
+	world_turn(f->world, 0);
+	record_abort(record_of(f, 0), 0);
+	net.fail = 0;
+	pl_world_settle(f->world); /* ends the test if it does not */
+	say(f, fd, "back\n");
+	assert_string_equal(log_of(f, 1), "made; data \"back\\n\"; end");
+}
+
 /* --- endpoints ---------------------------------------------------------------------- */
 
 static void wrong_endpoints_are_sentences(void **state)
@@ -1339,6 +1356,7 @@ int main(void)
 		TEST(a_peer_that_aborts_is_gone_and_may_return),
 		TEST(words_that_follow_an_abort_in_the_same_turn_are_nobodys),
 		TEST(peers_that_wait_for_room_may_be_aborted),
+		TEST(u11_when_the_only_one_who_waits_for_room_has_gone_nothing_spins),
 		TEST(wrong_endpoints_are_sentences),
 		TEST(a_number_in_use_is_a_sentence),
 	};
