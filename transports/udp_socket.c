@@ -196,14 +196,21 @@ int pl_udp_send(int fd, const struct pl_udp_sender *to, struct iovec *iov, size_
  * unreachable" pass (RFC 1122, 4.1.3.3). */
 bool pl_udp_next_error(int fd, struct pl_udp_sender *from, bool *refused)
 {
+	int code = 0;
+	socklen_t len = sizeof code;
+
 	*refused = false;
 #ifdef __linux__
 	union control control;
 	struct msghdr msg = message(from, NULL, &control);
 
 	memset(from, 0, sizeof *from);
-	if (recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+	if (recvmsg(fd, &msg, MSG_ERRQUEUE) < 0) {
+		/* An error that found no memory to be written down in: poll() would
+		 * report it for ever.  Reading it clears it. */
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len);
 		return false;
+	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
 		struct sock_extended_err ee;
 
@@ -217,9 +224,6 @@ bool pl_udp_next_error(int fd, struct pl_udp_sender *from, bool *refused)
 		pl_udp_make_key(from);
 	return true;
 #else
-	int code = 0;
-	socklen_t len = sizeof code;
-
 	(void)from;
 	/* Reading it clears it. */
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) == 0 && code != 0;
