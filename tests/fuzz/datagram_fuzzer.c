@@ -40,8 +40,8 @@ static const char *const endpoints[] = {
 struct sender {
 	struct pl_address address;
 	struct guest *guest;             /* he has joined, and is not lost */
-	char codes[CODES][CODE_LEN + 1]; /* those that he may still use */
-	int n_codes;
+	char codes[CODES][CODE_LEN + 1]; /* he was told, the last one first */
+	int n_codes, n_good;             /* n_good: not void by the use of one */
 };
 
 struct guest {
@@ -115,7 +115,6 @@ static struct sender *sender_at(const struct sockaddr_storage *ss, socklen_t len
 	return NULL;
 }
 
-/* A code that he is told counts until one is used. */
 static void note_code(struct sender *to, const char *text)
 {
 	char code[CODE_LEN + 1];
@@ -124,8 +123,8 @@ static void note_code(struct sender *to, const char *text)
 		return;
 	memmove(to->codes[1], to->codes[0], sizeof to->codes - sizeof to->codes[0]);
 	memcpy(to->codes[0], code, sizeof code);
-	if (to->n_codes < CODES)
-		to->n_codes++;
+	to->n_codes += to->n_codes < CODES;
+	to->n_good += to->n_good < CODES;
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -273,7 +272,7 @@ static struct pl_protocol *build(struct pl_factory *f, const struct pl_peer *pee
 	assert(strcmp(peer->name, name) == 0 && peer->datagrams);
 	if (net.endpoint == VERIFY_ALWAYS || (net.endpoint == VERIFY_AUTO && !near))
 		assert(net.is_code);
-	net.from->n_codes = 0; /* used: all are void */
+	net.from->n_good = 0;
 	net.from->guest = guest;
 	guest->who = net.from;
 	return pl_line_receiver_init(&guest->line, &ops);
@@ -288,7 +287,7 @@ static bool is_code(const struct sender *s, const char *text, size_t len)
 		len--;
 	for (; len > 0 && isspace((unsigned char)*text); len--)
 		text++;
-	for (int i = 0; i < s->n_codes && len == CODE_LEN; i++) {
+	for (int i = 0; i < s->n_good && len == CODE_LEN; i++) {
 		size_t same = 0;
 
 		while (same < len && tolower((unsigned char)text[same]) == s->codes[i][same])
