@@ -1,11 +1,36 @@
 """test_udp.py: datagrams: who is somebody, what he must prove, and how he is gone."""
 
+import os
 import re
 
 import harness
 from harness import UdpTerminal, need, test
 
 CODE = rb"-- to join type ([a-z0-9]+), then say it again --\r"
+
+
+def datagram_sockets(server):
+    """The local addresses of the server's UDP sockets, as the kernel lists them."""
+    folder = f"/proc/{server.process.pid}/fd"
+    inodes = set()
+    for descriptor in os.listdir(folder):
+        found = re.match(r"socket:\[(\d+)\]", os.readlink(f"{folder}/{descriptor}"))
+        inodes.update(found.groups() if found else ())
+    rows = []
+    for table in "udp", "udp6":
+        with open(f"/proc/net/{table}") as lines:
+            rows += [line.split() for line in lines.readlines()[1:]]
+    return sorted(row[1].split(":")[0] for row in rows if row[9] in inodes)
+
+
+@test
+def u4_udp_is_there_only_when_asked_for_and_for_this_machine_alone(scene):
+    without = scene.server("tcp:0")
+    assert datagram_sockets(without) == [], datagram_sockets(without)
+    server = scene.server("udp:0")
+    addresses = datagram_sockets(server)
+    loopback = ["00000000000000000000000001000000", "0100007F"]
+    assert addresses in (loopback, loopback[1:]), addresses
 
 
 @test
@@ -169,7 +194,7 @@ def a_code_is_good_for_one_address_and_once(scene):
 
 @test
 def an_unproven_address_gets_little_and_costs_nothing(scene):
-    server = scene.server("udp:0:verify=always", "tcp:0")
+    server = scene.server("udp:0:verify=always", "tcp:0:rate=off")
     ann = scene.stream(server).joins("ann")
     before = server.memory()
     for number in range(200):  # a second's budget ends somewhere on the way

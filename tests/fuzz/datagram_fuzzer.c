@@ -312,13 +312,17 @@ static void send_in(struct sender *from, const char *text, size_t len, bool to_m
 	net.from = NULL;
 }
 
+/* One long line, or many. */
 static void say_much(struct sender *from, uint8_t amount)
 {
-	static char text[BIG];
+	static char text[2][BIG];
 
-	for (size_t i = 0; i < sizeof text; i++)
-		text[i] = amount % 2 && i % 200 == 0 ? '\n' : 'x';
-	send_in(from, text, (size_t)amount * sizeof text / 255, false);
+	if (!text[0][0]) {
+		memset(text, 'x', sizeof text);
+		for (size_t i = 0; i < BIG; i += 200)
+			text[1][i] = '\n';
+	}
+	send_in(from, text[amount % 2], (size_t)amount * BIG / 255, false);
 }
 
 static void set_kernel(struct sender *who, uint8_t amount)
