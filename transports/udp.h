@@ -82,9 +82,15 @@ struct pl_udp_budget {
 	unsigned char used_in_slot[256];
 };
 
-/* A set of addresses that forgets none and takes a few others for members. */
-struct pl_udp_filter {
-	uint64_t bits[4096];
+/* Sets of addresses that forget none and take a few others for members. */
+enum { PL_UDP_ASKED_WORDS = 4096, PL_UDP_KNOCKED_WORDS = 32768 };
+
+struct pl_udp_asked {
+	uint64_t bits[PL_UDP_ASKED_WORDS];
+};
+
+struct pl_udp_knocked {
+	uint64_t bits[PL_UDP_KNOCKED_WORDS];
 };
 
 struct pl_udp_door {
@@ -93,10 +99,11 @@ struct pl_udp_door {
 	struct pl_prefix *trust;
 	size_t n_trust;
 	struct pl_udp_secret slot_key;
-	struct pl_udp_secret secrets[2]; /* this minute's, the last one's */
-	struct pl_udp_filter asked[2];   /* who was told a code of that secret */
-	uint64_t secret_ms, second_ms;
-	struct pl_udp_budget answers, guesses;
+	struct pl_udp_secret secrets[2];  /* this minute's, the last one's */
+	struct pl_udp_asked asked[2];     /* who was told a code of that secret */
+	struct pl_udp_knocked knocked[2]; /* who was ignored: lately, and before that */
+	uint64_t secret_ms, second_ms, knocked_ms;
+	struct pl_udp_budget answers, again, guesses;
 	uint16_t codes_used[8192]; /* by slot of addresses */
 };
 

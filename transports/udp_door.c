@@ -2,8 +2,8 @@
  *
  * A sender's address may be forged.  Who is not trusted has to send back a code that only
  * he at that address can have read: a keyed hash of the address under a secret that
- * changes.  So nothing is kept about him until he does: what is kept here are counts,
- * of a fixed size, however many knock.
+ * changes.  So nothing is kept about him until he does: what is kept here are counts and
+ * bits, of a fixed size, however many knock.
  *
  * The dangers by number: U1 reflection, U2 replay, U3 forged joins, U14 loops. */
 #include "udp.h"
@@ -28,6 +28,12 @@ static const char code_symbols[] = "23456789abcdefghijkmnpqrstuvwxyz";
  * code costs no answer: who has got one is let in however many others knock (U3). */
 #define ANSWERS_MAX 200
 #define ANSWERS_IN_SLOT_MAX 8
+
+/* More of them for who is ignored and comes again in a few seconds, as people do and a
+ * flood with ever new addresses does not. */
+#define AGAIN_MAX 100
+#define KNOCKED_MS 5000
+
 #define GUESSES_MAX 2000
 #define GUESSES_IN_SLOT_MAX 32
 
@@ -87,7 +93,9 @@ int pl_udp_door_init(struct pl_udp_door *d, struct pl_reactor *r,
 {
 	int code;
 
-	*d = (struct pl_udp_door){ .reactor = r };
+	/* Memory is taken now, not when a flood makes use of it. */
+	memset(d, 0, sizeof *d);
+	d->reactor = r;
 	if (sodium_init() < 0)
 		return pl_fail(err, -ENOSYS, "%s: no libsodium", pl_endpoint_text(ep));
 	d->secret_ms = d->second_ms = pl_reactor_now(r);
@@ -148,6 +156,34 @@ bool pl_udp_door_trusts(const struct pl_udp_door *d, const struct sockaddr *sa)
 	return false;
 }
 
+/* --- sets of addresses -------------------------------------------------------------- */
+
+/* Three bits of so many words are a member's.  ANSWERS_MAX a second for a minute fill a
+ * seventh of an `asked`, and 20,000 knocks a second for KNOCKED_MS a seventh of a `knocked`:
+ * then one other address in 400 is taken for a member. */
+#define SHARES 3
+
+static void put_into(uint64_t *bits, size_t words, uint64_t hash)
+{
+	for (int i = 0; i < SHARES; i++, hash /= 64 * words)
+		bits[hash / 64 % words] |= UINT64_C(1) << hash % 64;
+}
+
+static bool is_in(const uint64_t *bits, size_t words, uint64_t hash)
+{
+	for (int i = 0; i < SHARES; i++, hash /= 64 * words)
+		if (!(bits[hash / 64 % words] >> hash % 64 & 1))
+			return false;
+	return true;
+}
+
+static uint64_t address_hash(const struct pl_udp_door *d, const struct pl_udp_key *key)
+{
+	return pl_udp_hash(&d->slot_key, key, sizeof *key);
+}
+
+/* --- budgets ------------------------------------------------------------------------ */
+
 static void begin_second(struct pl_udp_door *d)
 {
 	const uint64_t now_ms = pl_reactor_now(d->reactor);
@@ -155,7 +191,7 @@ static void begin_second(struct pl_udp_door *d)
 	if (now_ms - d->second_ms < 1000)
 		return;
 	d->second_ms = now_ms;
-	d->answers = d->guesses = (struct pl_udp_budget){ .used = 0 };
+	d->answers = d->again = d->guesses = (struct pl_udp_budget){ .used = 0 };
 }
 
 /* Takes one from this second's budget; false when it is used up.  The slots are drawn
@@ -182,34 +218,39 @@ static bool take(struct pl_udp_door *d, struct pl_udp_budget *budget, unsigned m
 	return true;
 }
 
-static bool take_answer(struct pl_udp_door *d, const struct sockaddr *sa)
+/* Has he been ignored in the last seconds?  Now he has. */
+static bool knocks_again(struct pl_udp_door *d, const struct pl_udp_key *key)
 {
-	if (take(d, &d->answers, ANSWERS_MAX, ANSWERS_IN_SLOT_MAX, sa))
+	const uint64_t now_ms = pl_reactor_now(d->reactor), age_ms = now_ms - d->knocked_ms;
+	const uint64_t hash = address_hash(d, key);
+	bool again;
+
+	if (age_ms >= KNOCKED_MS) {
+		d->knocked[1] = d->knocked[0];
+		memset(&d->knocked[0], 0, sizeof d->knocked[0]);
+		d->knocked_ms = now_ms;
+	}
+	if (age_ms >= 2 * KNOCKED_MS)
+		memset(&d->knocked[1], 0, sizeof d->knocked[1]);
+	again = is_in(d->knocked[0].bits, PL_UDP_KNOCKED_WORDS, hash) ||
+	        is_in(d->knocked[1].bits, PL_UDP_KNOCKED_WORDS, hash);
+	put_into(d->knocked[0].bits, PL_UDP_KNOCKED_WORDS, hash);
+	return again;
+}
+
+static bool take_answer(struct pl_udp_door *d, const struct pl_udp_sender *from)
+{
+	const struct sockaddr *sa = pl_udp_address(from);
+
+	if (take(d, &d->answers, ANSWERS_MAX, ANSWERS_IN_SLOT_MAX, sa) ||
+	    (knocks_again(d, &from->key) &&
+	     take(d, &d->again, AGAIN_MAX, ANSWERS_IN_SLOT_MAX, sa)))
 		return true;
 	pl_count(d->reactor, "udp: strangers ignored: over the budget", 1);
 	return false;
 }
 
 /* --- codes -------------------------------------------------------------------------- */
-
-/* Three bits each.  ANSWERS_MAX a second for a minute fill a seventh of them: of the
- * addresses that were told nothing one in 500 passes. */
-#define FILTER_BITS (8 * sizeof(struct pl_udp_filter))
-#define FILTER_SHARES 3
-
-static void put_into(struct pl_udp_filter *f, uint64_t hash)
-{
-	for (int i = 0; i < FILTER_SHARES; i++, hash /= FILTER_BITS)
-		f->bits[hash % FILTER_BITS / 64] |= UINT64_C(1) << hash % 64;
-}
-
-static bool is_in(const struct pl_udp_filter *f, uint64_t hash)
-{
-	for (int i = 0; i < FILTER_SHARES; i++, hash /= FILTER_BITS)
-		if (!(f->bits[hash % FILTER_BITS / 64] >> hash % 64 & 1))
-			return false;
-	return true;
-}
 
 static void rotate_secrets(struct pl_udp_door *d)
 {
@@ -232,7 +273,7 @@ static uint16_t *codes_used(struct pl_udp_door *d, const struct pl_udp_key *key)
 {
 	const size_t slots = sizeof d->codes_used / sizeof *d->codes_used;
 
-	return &d->codes_used[pl_udp_hash(&d->slot_key, key, sizeof *key) % slots];
+	return &d->codes_used[address_hash(d, key) % slots];
 }
 
 static void make_code(struct pl_udp_door *d, const struct pl_udp_secret *secret,
@@ -272,8 +313,9 @@ static bool read_code(const char *data, size_t len, char typed[CODE_LEN + 1])
 static bool proves(struct pl_udp_door *d, const struct pl_udp_sender *from,
                    const char *data, size_t len)
 {
-	const uint64_t hash = pl_udp_hash(&d->slot_key, &from->key, sizeof from->key);
-	const bool asked[2] = { is_in(&d->asked[0], hash), is_in(&d->asked[1], hash) };
+	const uint64_t hash = address_hash(d, &from->key);
+	const bool asked[2] = { is_in(d->asked[0].bits, PL_UDP_ASKED_WORDS, hash),
+		                is_in(d->asked[1].bits, PL_UDP_ASKED_WORDS, hash) };
 	char typed[CODE_LEN + 1], code[CODE_LEN + 1];
 
 	if (!read_code(data, len, typed))
@@ -303,7 +345,7 @@ static void tell_code(struct pl_udp_door *d, const struct pl_udp_key *key,
 	char code[CODE_LEN + 1];
 
 	make_code(d, &d->secrets[0], key, code);
-	put_into(&d->asked[0], pl_udp_hash(&d->slot_key, key, sizeof *key));
+	put_into(d->asked[0].bits, PL_UDP_ASKED_WORDS, address_hash(d, key));
 	snprintf(answer, PL_UDP_ANSWER_MAX + 1, CODE_TEXT, code);
 	pl_count(d->reactor, "udp: strangers answered with a code", 1);
 }
@@ -322,11 +364,12 @@ enum pl_udp_verdict pl_udp_door_ask(struct pl_udp_door *d,
 	}
 	begin_second(d);
 	if (d->verify == VERIFY_NEVER || (d->verify == VERIFY_AUTO && trusted))
-		return trusted || take_answer(d, sa) ? PL_UDP_JOIN_AND_SAY : PL_UDP_IGNORE;
+		return trusted || take_answer(d, from) ? PL_UDP_JOIN_AND_SAY
+		                                       : PL_UDP_IGNORE;
 	rotate_secrets(d);
 	if (proves(d, from, data, len))
 		return PL_UDP_JOIN;
-	if (!take_answer(d, sa))
+	if (!take_answer(d, from))
 		return PL_UDP_IGNORE;
 	tell_code(d, &from->key, answer);
 	return PL_UDP_ANSWER;

@@ -7,12 +7,12 @@ The server runs `udp:0:verify=always`.  Each datagram has another source address
 all over 127.0.0.0/8: the sockets are bound to every address, and IP_PKTINFO says which one
 to send from.  What comes back to those addresses comes back to the same sockets, and is
 counted.  Meanwhile ann and bob, who have proved themselves, talk over UDP, and carl over
-TCP; dora, who got her code before it began, sends it in the middle of it (U3); and eve, a
-newcomer, knocks until she is answered.
+TCP; dora, who got her code before it began, sends it in the middle of it (U3); and ten
+newcomers knock as people do, every two seconds, until they are answered.
 
 It ends by itself.  Exit status 1: an answer with its headers was more than three times what
 it answered, or memory has grown by more than 1 MB, or a session was made, or dora was not
-let in, or somebody's lines did not come."""
+let in, or a newcomer with a code was not, or somebody's lines did not come."""
 
 import argparse
 import collections
@@ -35,7 +35,8 @@ CODE = re.compile(rb"-- to join type ([a-z0-9]{6}), then say it again --\r\n")
 SCATTER = 0x9E3779  # odd, so number i of the forged addresses is 127.0.0.0 + i * SCATTER
 TURN = 0.01  # seconds between two bursts of the flood
 SAY_EVERY = 0.1  # one of the three says a line
-KNOCK_EVERY = 0.23  # in another phase of the second each time
+KNOCK_EVERY = 2.03  # in another phase of the second each time
+NEWCOMERS = 10  # the first comes at once, and every 0.3 seconds another
 LIMIT = 1024 * 1024  # bytes that memory may grow by
 
 # What strangers say: number i says the one at i % 8.
@@ -145,8 +146,9 @@ class Room:
         self.selector = selectors.DefaultSelector()
         self.memory = []
 
-    def person(self, name, kind, port):
+    def person(self, name, kind, port, source="127.0.0.1"):
         s = socket.socket(type=kind)
+        s.bind((source, 0))
         s.connect(("127.0.0.1", port))
         person = Person(name, s)
         self.people.append(person)
@@ -193,16 +195,18 @@ class Room:
 class Newcomer:
     """Knocks until there is an answer, then sends what it says until she is in."""
 
-    def __init__(self, person, code=None):
+    def __init__(self, person, code=None, delay=0.0):
         self.person = person
         self.code = code
+        self.delay = delay
         self.begin = self.answered = self.joined = None
         self.knocks = self.codes = 0
         self.next = 0.0
 
     def act(self):
         now = time.monotonic()
-        self.begin = self.begin or now
+        if not self.begin:
+            self.begin = self.next = now + self.delay
         found = CODE.search(self.person.heard)
         if found and not self.code:
             self.code, self.answered, self.next = found.group(1).decode(), now, now
@@ -219,17 +223,14 @@ class Newcomer:
             self.person.say("hello")
 
     def story(self):
-        name = self.person.name
-        told = f"{name}: {self.knocks} knocks"
+        told = f"{self.person.name}: {self.knocks} knocks"
         if self.answered:
             told += f", answered after {self.answered - self.begin:.1f} s"
-        if self.joined:
-            since = self.answered or self.begin
-            told += f", in {1000 * (self.joined - since):.0f} ms after she had her code"
-            told += f" ({self.codes} sent)"
-        else:
-            told += ", not let in"
-        return told
+        if not self.joined:
+            return told + ", not let in"
+        since = self.answered or self.begin
+        told += f", in {1000 * (self.joined - since):.0f} ms after the first of"
+        return told + f" {self.codes} times that the code was sent"
 
 
 def talk(room, speakers, ends, newcomers=()):
@@ -308,7 +309,13 @@ def run(server, ports, options):
 
     dora = room.person("dora", datagrams, ports["udp"])
     dora = Newcomer(dora, room.code_for(dora))
-    eve = Newcomer(room.person("eve", datagrams, ports["udp"]))
+    newcomers = [
+        Newcomer(
+            room.person(f"newcomer {number}", datagrams, ports["udp"], f"127.0.{number}.9"),
+            delay=0.3 * number,
+        )
+        for number in range(NEWCOMERS)
+    ]
     mine, its = multiprocessing.Pipe()
     flooder = multiprocessing.Process(
         target=flood, args=(ports["udp"], options.count, options.rate, its), daemon=True
@@ -321,7 +328,7 @@ def run(server, ports, options):
         room,
         speakers,
         lambda: mine.poll() or time.monotonic() > begin + longest,
-        [dora, eve],
+        [dora, *newcomers],
     )
     if not mine.poll():
         sys.exit("forged.py: the flood does not end")
@@ -345,9 +352,10 @@ def run(server, ports, options):
         others = lines - (lines + len(speakers) - 1 - speakers.index(person)) // len(speakers)
         if len(person.latencies) < 0.95 * others:
             broken.append(f"{person.name} has read {len(person.latencies)} of {others} lines")
-    print(f"  {dora.story()}\n  {eve.story()}")
+    for newcomer in [dora, *newcomers]:
+        print(f"  {newcomer.story()}")
     print(f"memory: {memory} bytes before, at most {max(room.memory)}, {room.memory[-1]} after")
-    expected = people + bool(dora.joined) + bool(eve.joined)
+    expected = people + sum(bool(newcomer.joined) for newcomer in [dora, *newcomers])
     people = room.count_people(carl)
     print(f"people: {people}, expected {expected}")
     carl.heard = b""
@@ -366,6 +374,9 @@ def run(server, ports, options):
         broken.append("a session was made")
     if not dora.joined or dora.joined - dora.begin > 2:
         broken.append("dora was not let in within two seconds")
+    for newcomer in newcomers:
+        if newcomer.answered and not newcomer.joined:
+            broken.append(f"{newcomer.person.name} had a code and was not let in")
     return broken
 
 

@@ -349,6 +349,59 @@ static void u3_a_right_code_is_let_in_though_all_answers_are_used_up(void **stat
 	assert_int_equal(says(f, &ann, code), PL_UDP_JOIN);
 }
 
+/* As people do, and a flood with ever new addresses does not. */
+static void u3_who_knocks_again_during_a_flood_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	int n = 0;
+
+	open_door(f, "udp:0", NULL);
+	for (int second = 0; second < 24; second++) {
+		/* Three who knock, one after the other, and again three seconds later. */
+		struct pl_udp_sender ann =
+			sender("192.0.2.7", 1024 + second / 6 * 3 + second % 3);
+
+		for (int i = 0; i < 20000; i++) {
+			struct pl_udp_sender s = from_network(n % 60000);
+
+			s.key.scope[0] = (unsigned char)(n++ / 60000); /* a new one */
+			says(f, &s, "hello\n");
+		}
+		if (says(f, &ann, "hello\n") !=
+		    (second % 6 < 3 ? PL_UDP_IGNORE : PL_UDP_ANSWER))
+			fail_msg("second %d", second);
+		pl_world_advance(f->world, 1000);
+	}
+	assert_in_range(counted(f, "udp: strangers answered with a code"), 24 * 200,
+	                24 * 300);
+}
+
+static void u3_of_those_who_knock_again_100_a_second_are_answered(void **state)
+{
+	struct fixture *f = *state;
+	int answered = 0;
+
+	open_door(f, "udp:0", NULL);
+	for (int second = 0; second < 2; second++) {
+		answered = 0;
+		for (int i = 0; i < 2000; i++) {
+			struct pl_udp_sender s = from_network(i);
+
+			answered += says(f, &s, "hello\n") == PL_UDP_ANSWER;
+		}
+		pl_world_advance(f->world, 1000);
+	}
+	assert_int_equal(answered, 200 + 100);
+	pl_world_advance(f->world, 10000); /* and are forgotten */
+	answered = 0;
+	for (int i = 0; i < 2000; i++) {
+		struct pl_udp_sender s = from_network(i);
+
+		answered += says(f, &s, "hello\n") == PL_UDP_ANSWER;
+	}
+	assert_int_equal(answered, 200);
+}
+
 static void u3_guesses_from_forged_addresses_do_not_lock_out_a_right_code(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +621,8 @@ int main(void)
 		TEST(u3_one_network_cannot_use_up_the_answers_of_others),
 		TEST(u3_all_unproven_senders_together_have_a_budget),
 		TEST(u3_a_right_code_is_let_in_though_all_answers_are_used_up),
+		TEST(u3_who_knocks_again_during_a_flood_is_answered),
+		TEST(u3_of_those_who_knock_again_100_a_second_are_answered),
 		TEST(u3_guesses_from_forged_addresses_do_not_lock_out_a_right_code),
 		TEST(u3_of_one_network_32_guesses_a_second_are_looked_at),
 		TEST(u3_guesses_of_all_have_a_budget),
