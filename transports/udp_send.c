@@ -36,8 +36,10 @@ bool pl_udp_read_errors(struct udp_socket *s)
 		if (!peer || !peer->open)
 			continue;
 		if (++peer->refusals < REFUSALS &&
-		    !pl_address_is_loopback(pl_udp_address(&from)))
+		    !pl_address_is_loopback(pl_udp_address(&from))) {
+			pl_count(s->port->port.reactor, "udp: ICMP errors not believed", 1);
 			continue;
+		}
 		pl_count(s->port->port.reactor, "udp: peers gone: nobody there (ICMP)", 1);
 		pl_transport_down(&peer->transport, -ECONNREFUSED);
 	}

@@ -847,6 +847,7 @@ static void u10_from_far_one_icmp_error_is_not_believed_but_two_in_a_row(void **
 		say(f, fd, "\n");
 	}
 	assert_int_equal(net.count, 3); /* each came after the error was read */
+	assert_int_equal(counted(f, "udp: ICMP errors not believed"), 3);
 	assert_false(rec->lost);
 	net.refusals = 2;
 	record_print(rec, "hi\r\n");
