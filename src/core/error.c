@@ -40,6 +40,8 @@ const char *pl_reason(int reason)
 		return "device gone";
 	case -EPROTO:
 		return "no person";
+	case -ELOOP:
+		return "it echoes what it is sent";
 	case -ECANCELED:
 		return "server stopped";
 	default:

@@ -77,7 +77,7 @@ static void show_tail(struct pl_editor *e, unsigned max)
 {
 	unsigned used = 0;
 
-	e->first = e->line.len;
+	e->first = (uint32_t)e->line.len;
 	while (e->first > 0) {
 		unsigned columns;
 		const size_t start = previous(e, e->first, &columns);
@@ -85,7 +85,7 @@ static void show_tail(struct pl_editor *e, unsigned max)
 		if (used + columns > max)
 			break;
 		used += columns;
-		e->first = start;
+		e->first = (uint32_t)start;
 	}
 	e->column = used + (e->first > 0);
 }

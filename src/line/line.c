@@ -6,6 +6,7 @@
  * whatever has to be drawn around it. */
 #include "line_impl.h"
 
+#include <partyline/log.h>
 #include <partyline/reactor.h>
 #include <partyline/stats.h>
 #include <partyline/transport_impl.h>
@@ -47,6 +48,19 @@ static void turn_out(struct pl_line_receiver *l)
 	pl_abort(transport_of(l), -EPROTO);
 }
 
+/* Two that answer each other would never end (S14).  Nobody reads a farewell there. */
+static void end_echo(struct pl_line_receiver *l)
+{
+	const struct pl_peer *peer = pl_line_peer(l);
+
+	l->line->ended = true;
+	pl_log(PL_LOG_WARNING, "%s:%s echoes what it is sent: hung up", peer->type,
+	       peer->name);
+	pl_count(pl_transport_reactor(transport_of(l)),
+	         "lines: far ends that echoed, hung up on", 1);
+	pl_abort(transport_of(l), -ELOOP);
+}
+
 static void hand_up(struct pl_line_receiver *l, const char *text, size_t len)
 {
 	struct pl_first_words *first = &l->line->first;
@@ -58,7 +72,19 @@ static void hand_up(struct pl_line_receiver *l, const char *text, size_t len)
 			return;
 		}
 	}
-	l->ops->line_received(l, text, len);
+	if (l->line->echo && pl_echo_heard(l->line->echo, text, len))
+		end_echo(l);
+	else
+		l->ops->line_received(l, text, len);
+}
+
+/* A key has changed the screen: what was drawn may be the next key. */
+static void watch_drawing(struct pl_line_receiver *l)
+{
+	struct pl_line *line = l->line;
+
+	if (line->echo && !line->ended && pl_echo_drew(line->echo))
+		end_echo(l);
 }
 
 static bool on_framed(void *arg, const char *text, size_t len)
@@ -76,10 +102,13 @@ static void on_entered(struct pl_line_receiver *l)
 {
 	struct pl_editor *editor = &l->line->in.editor;
 	size_t len;
-	const char *text = pl_editor_take(editor, &len);
+	const char *text = pl_editor_take(editor, &len), *end;
 
 	hand_up(l, text, len);
-	pl_line_put(l, pl_editor_settle(editor));
+	end = pl_editor_settle(editor);
+	pl_line_put(l, end);
+	if (*end)
+		watch_drawing(l);
 }
 
 static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t len)
@@ -92,8 +121,13 @@ static ssize_t type_keys(struct pl_line_receiver *l, const char *data, size_t le
 	d.len = 0;
 	while (i < len && status >= 0 && flowing(l->line)) {
 		const bool was_full = editor->full;
+		const size_t drawn = d.len;
 
 		status = pl_editor_key(editor, (unsigned char)data[i++], &d);
+		if (d.len > drawn)
+			watch_drawing(l);
+		if (l->line->ended)
+			break;
 		if (status > 0 || d.len > sizeof d.bytes - PL_EDITOR_KEY_MAX)
 			pl_line_put_drawing(l, &d);
 		if (status > 0) {
@@ -301,6 +335,19 @@ static bool is_edited(const struct pl_peer *peer)
 	return strcmp(edit, "on") == 0;
 }
 
+/* false when out of memory. */
+static bool watch_echo(struct pl_line_receiver *l)
+{
+	uint32_t key;
+
+	l->line->echo = malloc(sizeof *l->line->echo);
+	if (!l->line->echo)
+		return false;
+	pl_reactor_random(pl_transport_reactor(transport_of(l)), &key, sizeof key);
+	pl_echo_init(l->line->echo, key, l->line->editing);
+	return true;
+}
+
 static void connection_made(struct pl_protocol *p)
 {
 	struct pl_line_receiver *l = receiver_of(p);
@@ -308,7 +355,7 @@ static void connection_made(struct pl_protocol *p)
 	l->line = calloc(1, sizeof *l->line);
 	if (l->line)
 		l->line->editing = is_edited(pl_line_peer(l));
-	else
+	if (!l->line || (pl_line_peer(l)->terminal && !watch_echo(l)))
 		pl_abort(p->transport, -ENOMEM);
 	if (l->ops->connection_made)
 		l->ops->connection_made(l);
@@ -400,6 +447,7 @@ static void connection_lost(struct pl_protocol *p, int reason)
 			pl_editor_finish(&line->in.editor);
 		else
 			pl_framer_drop(&line->in.framer);
+		free(line->echo);
 		free(line);
 		l->line = NULL;
 	}

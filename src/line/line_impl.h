@@ -106,7 +106,7 @@ char pl_telnet_eaten(const struct pl_telnet *t);
 struct pl_editor {
 	struct pl_linebuf line;
 	struct pl_clean clean;
-	size_t first; /* offset of what the row shows; above 0 a '<' stands before it */
+	uint32_t first; /* offset of what the row shows; above 0 a '<' stands before it */
 	unsigned column; /* of the cursor, counted from 0: so much of the row is ours */
 	unsigned width;  /* of the terminal; 0 before the first use */
 	bool swallow;    /* as in the framer */
@@ -158,6 +158,32 @@ bool pl_first_bytes_are_tls(struct pl_first_words *f, const char *data, size_t l
 /* The first line (it ends with a NUL): an HTTP request, or a command for a modem? */
 bool pl_first_line_is_no_persons(const struct pl_peer *peer, const char *line, size_t len);
 
+/* --- is it an echo: echo.c ------------------------------------------------------------------ */
+
+enum { PL_ECHO_SLOTS = 256, PL_ECHO_FIRST = 4 };
+
+/* What was shown to somebody at a terminal, and what of it has come back. */
+struct pl_echo {
+	uint32_t texts[PL_ECHO_SLOTS]; /* hashes; 0: none */
+	unsigned char levels[PL_ECHO_SLOTS];
+	uint32_t first[PL_ECHO_FIRST]; /* hashes of the first lines shown */
+	uint32_t key; /* of the hashes, so that nobody can make them meet */
+	unsigned n_first;
+	int n_same;    /* so many of these came first; -1: something else came */
+	int score;     /* how much speaks for an echo */
+	unsigned keys; /* that have changed the screen since a line was said */
+	bool editing;
+};
+
+void pl_echo_init(struct pl_echo *e, uint32_t key, bool editing);
+
+/* A line is shown to him. */
+void pl_echo_shown(struct pl_echo *e, const char *text, size_t len);
+
+/* These come from him: a line; a key that changes the screen.  true: it is an echo. */
+bool pl_echo_heard(struct pl_echo *e, const char *text, size_t len);
+bool pl_echo_drew(struct pl_echo *e);
+
 /* --- a connection: line.c ------------------------------------------------------------------ */
 
 /* What a read brought behind the line that paused.  Exists only while there is such. */
@@ -175,6 +201,7 @@ struct pl_line {
 		struct pl_editor editor;
 	} in;
 	struct held *held;
+	struct pl_echo *echo; /* of a terminal */
 	struct pl_telnet telnet;
 	struct pl_first_words first;
 	bool editing : 1; /* in.editor, else in.framer */

@@ -52,6 +52,8 @@ static void show_one(struct pl_line_receiver *l, const char *text, size_t len, b
 		pl_line_fail(l);
 		return;
 	}
+	if (line->echo)
+		pl_echo_shown(line->echo, text, len);
 	at = add(out, before, lead);
 	at = add(at, text, len);
 	at = add(at, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
