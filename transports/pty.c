@@ -158,6 +158,9 @@ static const struct pl_tty_ops pty_tty_ops = {
 	.hung_up = pty_hung_up,
 	.session_over = pty_session_over,
 	.sending = pty_sending,
+	.wasted = "pty: bytes that joined nobody",
+	.refused = "pty: sessions refused",
+	.lost = "pty: lines that a slow line has lost",
 };
 
 /* --- the port -------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <partyline/log.h>
+#include <partyline/stats.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,19 @@
 #define RETRY_MS 500
 #define SLOW_RETRY_MS 2000
 #define SLOW_AFTER_MS 60000
-#define CARRIER_MS 1000 /* between two looks at the carrier */
+#define LOOK_MS 10000   /* between two looks at an open device */
+#define CARRIER_MS 1000 /* ... with carrier=yes */
+
+/* Output that has not moved for so long is stuck (S5, S6). */
+#define STUCK_MS 60000
+
+/* Fewer framing errors than these come with a plug that is plugged in. */
+#define FRAMING_ERRORS 4
+
+/* What was done about output that does not move. */
+enum { MOVING, RESTARTED, STUCK };
+
+static const char GONE[] = "serial: devices gone";
 
 static struct pl_serial_line *line_of_tty(struct pl_tty *tty)
 {
@@ -37,7 +50,7 @@ static bool is_up(const struct pl_serial_line *line)
 
 /* Back to no device, whatever is open or under way.  At once: an adapter whose old
  * descriptor is still open comes back under another number (S2). */
-static void close_device(struct pl_serial_line *line)
+static void close_device(struct pl_serial_line *line, bool last)
 {
 	pl_step_cancel(&line->step);
 	pl_timer_cancel(&line->timer);
@@ -45,7 +58,9 @@ static void close_device(struct pl_serial_line *line)
 		pl_serial_forget_output(line->device->port.fd);
 	pl_tty_close(&line->tty);
 	if (line->device)
-		pl_serial_device_close(line->device, reactor_of(line), line->worker);
+		pl_serial_device_close(line->device, reactor_of(line), line->worker, last);
+	else if (last)
+		pl_worker_destroy(line->worker);
 	line->device = NULL;
 	line->carrier = false;
 }
@@ -54,8 +69,7 @@ static void end_line(struct pl_serial_line *line)
 {
 	struct pl_serial *serial = line->serial;
 
-	close_device(line);
-	pl_worker_destroy(line->worker);
+	close_device(line, true); /* the worker ends behind it */
 	*line->link = line->next;
 	if (line->next)
 		line->next->link = line->link;
@@ -75,6 +89,8 @@ void pl_serial_line_leave(struct pl_serial_line *line)
 void pl_serial_line_remove(struct pl_serial_line *line)
 {
 	line->leaving = true;
+	if (pl_tty_is_open(&line->tty))
+		pl_count(reactor_of(line), GONE, 1);
 	if (!pl_tty_end_session(&line->tty, -ENODEV))
 		end_line(line);
 }
@@ -96,7 +112,8 @@ static void serial_hung_up(struct pl_tty *tty)
 	struct pl_serial_line *line = line_of_tty(tty);
 
 	pl_log(PL_LOG_WARNING, "serial:%s is gone, waiting for it", line->where);
-	close_device(line);
+	pl_count(reactor_of(line), GONE, 1);
+	close_device(line, false);
 	line->missing_since_ms = pl_reactor_now(reactor_of(line));
 	line->told = -ENOENT;
 	try_again(line, 0);
@@ -115,7 +132,7 @@ static void serial_session_over(struct pl_tty *tty)
 
 static bool serial_sending(struct pl_tty *tty)
 {
-	return pl_serial_has_output(line_of_tty(tty)->device->port.fd);
+	return pl_serial_output(line_of_tty(tty)->device->port.fd) > 0;
 }
 
 static int serial_name(struct pl_tty *tty, struct pl_transport *t)
@@ -127,11 +144,30 @@ static int serial_name(struct pl_tty *tty, struct pl_transport *t)
 	                         d->usb.serial[0] ? d->usb.serial : NULL, NULL);
 }
 
+/* A person cannot tell why nothing works, and the operator will think of it last (S10). */
+static void hint_at_speed(struct pl_serial_line *line)
+{
+	if (!line->hinted)
+		pl_log(PL_LOG_WARNING,
+		       "serial:%s: what comes is not text: is %d baud right?",
+		       line->where, line->serial->settings.baudrate);
+	line->hinted = true;
+}
+
+static void serial_not_text(struct pl_tty *tty)
+{
+	hint_at_speed(line_of_tty(tty));
+}
+
 static const struct pl_tty_ops tty_ops = {
 	.name = serial_name,
 	.hung_up = serial_hung_up,
 	.session_over = serial_session_over,
 	.sending = serial_sending,
+	.not_text = serial_not_text,
+	.wasted = "serial: bytes that joined nobody",
+	.refused = "serial: sessions refused",
+	.lost = "serial: lines that a slow line has lost",
 };
 
 /* --- the device opens --------------------------------------------------------------------------- */
@@ -150,15 +186,21 @@ static struct pl_result on_open(struct pl_step *step, struct pl_result in)
 	struct pl_serial_line *line = line_of(step);
 
 	if (pl_tty_open(&line->tty, line->device->port.fd)) {
-		close_device(line);
+		close_device(line, false);
 		try_again(line, -ENOMEM);
 		return in;
 	}
 	line->failing = 0;
+	line->moved_ms = pl_reactor_now(reactor_of(line));
+	line->stuck = MOVING;
+	line->hinted = line->stall_logged = false;
 	pl_log(PL_LOG_INFO, "serial:%s is open", line->where);
-	if (line->serial->settings.carrier)
-		pl_call_later(reactor_of(line), &line->timer, 0);
-	else
+	pl_count(reactor_of(line),
+	         line->opened ? "serial: devices reopened" : "serial: devices opened", 1);
+	line->opened = true;
+	pl_call_later(reactor_of(line), &line->timer,
+	              line->serial->settings.carrier ? 0 : LOOK_MS);
+	if (!line->serial->settings.carrier)
 		pl_tty_invite(&line->tty);
 	return in;
 }
@@ -174,6 +216,7 @@ static struct pl_result on_open_failed(struct pl_step *step, struct pl_result in
 		line->told = in.status;
 	}
 	line->failing = in.status;
+	pl_count(reactor_of(line), "serial: openings that failed", 1);
 	pl_serial_device_unref(line->device);
 	line->device = NULL;
 	try_again(line, in.status);
@@ -201,28 +244,73 @@ static void open_device(struct pl_serial_line *line)
 	try_again(line, -ENOMEM);
 }
 
-/* --- carrier=yes ---------------------------------------------------------------------------------- */
+/* --- looks at it ---------------------------------------------------------------------------------- */
 
-/* A look that fails shows nothing: when the device has gone, poll() says so. */
-static struct pl_result on_carrier(struct pl_step *step, struct pl_result in)
+static void tell_stuck(struct pl_serial_line *line)
 {
-	struct pl_serial_line *line = line_of(step);
-	const bool before = line->carrier;
+	if (!line->stall_logged)
+		pl_log(PL_LOG_WARNING, "serial:%s takes nothing since %d s: flow control?",
+		       line->where, STUCK_MS / 1000);
+	line->stall_logged = true;
+	pl_count(reactor_of(line), "serial: lines that stalled", 1);
+}
 
-	if (in.status == 0)
-		line->carrier = line->device->carrier;
-	pl_call_later(reactor_of(line), &line->timer, CARRIER_MS);
-	if (line->carrier == before)
-		return in;
+/* An XOFF may be noise, and one that is meant should not last so long: it is taken back
+ * once.  RTS/CTS cannot be overruled.  Either way nobody is dropped for it. */
+static void look_at_output(struct pl_serial_line *line)
+{
+	const int output = line->device->output;
+	const uint64_t now_ms = pl_reactor_now(reactor_of(line));
+	const bool waiting = output > 0 || pl_tty_is_blocked(&line->tty);
+
+	if (line->device->restarted)
+		pl_count(reactor_of(line), "serial: output that was stuck, restarted", 1);
+	line->device->restarted = false;
+	if (!waiting || line->taken != line->tty.taken || line->output != output) {
+		line->moved_ms = now_ms;
+		line->stuck = MOVING;
+	} else if (line->stuck != STUCK && now_ms - line->moved_ms >= STUCK_MS) {
+		line->device->restart =
+			line->stuck == MOVING && line->serial->settings.xonxoff;
+		line->stuck = line->device->restart ? RESTARTED : STUCK;
+		line->moved_ms = now_ms;
+		if (line->stuck == STUCK)
+			tell_stuck(line);
+	}
+	line->taken = line->tty.taken;
+	line->output = output;
+}
+
+static void look_at_carrier(struct pl_serial_line *line)
+{
+	if (line->carrier == line->device->carrier)
+		return;
+	line->carrier = line->device->carrier;
 	if (line->carrier)
 		pl_tty_invite(&line->tty);
 	else
-		pl_tty_end_session(&line->tty, 0); /* he has hung up */
+		pl_tty_end_session(&line->tty, 0); /* he has hung up; the line may end here */
+}
+
+static struct pl_result on_look(struct pl_step *step, struct pl_result in)
+{
+	struct pl_serial_line *line = line_of(step);
+	const bool carrier = line->serial->settings.carrier;
+
+	if (pl_serial_device_count(line->device, reactor_of(line)) >= FRAMING_ERRORS)
+		hint_at_speed(line);
+	look_at_output(line);
+	pl_call_later(reactor_of(line), &line->timer,
+	              line->device->restart ? 0
+	              : carrier             ? CARRIER_MS
+	                                    : LOOK_MS);
+	if (carrier)
+		look_at_carrier(line);
 	return in;
 }
 
-/* On the thread, because some adapters are asked for it over the bus. */
-static void look_at_carrier(struct pl_serial_line *line)
+/* On the thread, because some adapters are asked over the bus. */
+static void look_at_device(struct pl_serial_line *line)
 {
 	struct pl_deferred *job =
 		pl_serial_device_look(line->device, reactor_of(line), line->worker);
@@ -231,7 +319,7 @@ static void look_at_carrier(struct pl_serial_line *line)
 		pl_call_later(reactor_of(line), &line->timer, CARRIER_MS);
 		return;
 	}
-	line->step = (struct pl_step){ .on_value = on_carrier, .on_failure = on_carrier };
+	line->step = (struct pl_step){ .on_value = on_look, .on_failure = on_look };
 	pl_deferred_add(job, &line->step);
 }
 
@@ -240,7 +328,7 @@ static void on_timer(struct pl_timer *timer)
 	struct pl_serial_line *line = pl_container_of(timer, struct pl_serial_line, timer);
 
 	if (line->device)
-		look_at_carrier(line);
+		look_at_device(line);
 	else
 		open_device(line);
 }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* CRTSCTS, CMSPAR, cfmakeraw() */
-/* serial_port.c: opening, setting up and closing a line, and the thread that does it.
+/* serial_port.c: opening, setting up and closing a line, and what can be asked of one.
  *
  * libserialport is the way in, because it knows arbitrary speeds; mend() then puts right,
  * in one place, what it leaves undone or does wrongly (WIRES 5, version 0.1.1).  It
@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libserialport.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,9 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/serial.h>
+#endif
 
 /* --- by libserialport ----------------------------------------------------------------- */
 
@@ -192,8 +194,7 @@ static int mend(int fd, const struct pl_serial_settings *s)
 	return 0;
 }
 
-/* 0, 1, or a negative errno: -ENOTTY for a tty without modem lines. */
-static int carrier_of(int fd)
+int pl_serial_carrier(int fd)
 {
 	int lines;
 
@@ -221,7 +222,7 @@ int pl_serial_open(struct pl_serial_port *port, const char *path,
 	code = mend(port->fd, settings);
 	if (code)
 		pl_serial_explain(code, path, settings, err);
-	else if (settings->carrier && carrier_of(port->fd) < 0)
+	else if (settings->carrier && pl_serial_carrier(port->fd) < 0)
 		code = pl_fail(err, -ENOTTY,
 		               "serial:%s: it has no carrier line, so carrier=yes cannot work",
 		               path);
@@ -246,19 +247,54 @@ void pl_serial_close(struct pl_serial_port *port)
 	*port = (struct pl_serial_port){ .fd = -1 };
 }
 
-bool pl_serial_has_output(int fd)
+int pl_serial_output(int fd)
 {
 	int bytes;
 
-	return ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0;
+	return ioctl(fd, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 void pl_serial_forget_output(int fd)
 {
 	/* A pty has none, ever: there a flush would take away what the other end has not
 	 * read yet. */
-	if (pl_serial_has_output(fd))
+	if (pl_serial_output(fd) > 0)
 		tcflush(fd, TCOFLUSH);
+}
+
+int pl_serial_restart_output(int fd)
+{
+	struct termios t;
+
+	if (tcgetattr(fd, &t) < 0)
+		return -errno;
+	if (!(t.c_iflag & IXON))
+		return -ENOTSUP;
+	t.c_iflag &= ~(tcflag_t)IXON; /* this starts what an XOFF has stopped */
+	if (tcsetattr(fd, TCSANOW, &t) < 0)
+		return -errno;
+	t.c_iflag |= IXON;
+	return tcsetattr(fd, TCSANOW, &t) < 0 ? -errno : 0;
+}
+
+/* Linux alone counts them where we can ask. */
+int pl_serial_read_errors(int fd, struct pl_serial_errors *errors)
+{
+#ifdef TIOCGICOUNT
+	struct serial_icounter_struct n = { 0 };
+
+	if (ioctl(fd, TIOCGICOUNT, &n) < 0)
+		return -errno;
+	errors->framing = (uint32_t)n.frame;
+	errors->parity = (uint32_t)n.parity;
+	errors->overruns = (uint32_t)n.overrun + (uint32_t)n.buf_overrun;
+	errors->breaks = (uint32_t)n.brk;
+	return 0;
+#else
+	(void)fd;
+	(void)errors;
+	return -ENOTSUP;
+#endif
 }
 
 /* --- sentences ---------------------------------------------------------------------------- */
@@ -315,126 +351,4 @@ int pl_serial_explain(int code, const char *path, const struct pl_serial_setting
 	default:
 		return pl_fail(err, code, "serial:%s: %s", path, strerror(-code));
 	}
-}
-
-/* --- the thread --------------------------------------------------------------------------- */
-
-struct pl_serial_device *pl_serial_device_create(const char *where,
-                                                 const struct pl_serial_settings *settings,
-                                                 const struct pl_serial_roots *roots)
-{
-	struct pl_serial_device *d = calloc(1, sizeof *d);
-
-	if (!d)
-		return NULL;
-	d->where = strdup(where);
-	if (!d->where) {
-		free(d);
-		return NULL;
-	}
-	d->port.fd = -1;
-	d->settings = *settings;
-	d->roots = roots;
-	atomic_init(&d->users, 1);
-	return d;
-}
-
-void pl_serial_device_unref(struct pl_serial_device *d)
-{
-	if (atomic_fetch_sub(&d->users, 1) > 1)
-		return;
-	free(d->where);
-	free(d->path);
-	free(d);
-}
-
-static int run_opening(struct pl_job *job)
-{
-	struct pl_serial_device *d = pl_container_of(job, struct pl_serial_device, job);
-	const char *node = d->where;
-	struct pl_serial_usb wanted;
-	char path[PATH_MAX];
-
-	if (pl_serial_usb_parse(d->where, &wanted)) {
-		if (pl_serial_usb_find(d->roots->sysfs, &wanted, &d->usb))
-			return pl_serial_explain(-ENOENT, d->where, &d->settings,
-			                         &d->error);
-		snprintf(path, sizeof path, "%s/%s", d->roots->dev, d->usb.tty);
-		node = path;
-	}
-	/* Each time anew: the link in by-id leads to another number after a replug, and the
-	 * library takes no links (W10). */
-	d->path = realpath(node, NULL);
-	if (!d->path)
-		return pl_serial_explain(-errno, d->where, &d->settings, &d->error);
-	if (node == d->where)
-		pl_serial_usb_read(d->roots->sysfs, strrchr(d->path, '/') + 1, &d->usb);
-	return pl_serial_open(&d->port, d->path, &d->settings, &d->error);
-}
-
-static int run_looking(struct pl_job *job)
-{
-	struct pl_serial_device *d = pl_container_of(job, struct pl_serial_device, job);
-	const int carrier = carrier_of(d->port.fd);
-
-	if (carrier < 0)
-		return carrier;
-	d->carrier = carrier;
-	return 0;
-}
-
-static int run_closing(struct pl_job *job)
-{
-	pl_serial_close(&pl_container_of(job, struct pl_serial_device, closing)->port);
-	return 0;
-}
-
-static void discard_job(struct pl_job *job)
-{
-	pl_serial_device_unref(pl_container_of(job, struct pl_serial_device, job));
-}
-
-static void discard_closing(struct pl_job *job)
-{
-	pl_serial_device_unref(pl_container_of(job, struct pl_serial_device, closing));
-}
-
-/* NULL: no thread can be had. */
-static struct pl_deferred *submit(struct pl_serial_device *d, struct pl_reactor *r,
-                                  struct pl_worker *w, struct pl_job *job,
-                                  int (*run)(struct pl_job *job),
-                                  void (*discard)(struct pl_job *job))
-{
-	struct pl_deferred *result;
-
-	*job = (struct pl_job){ .run = run, .discard = discard };
-	result = pl_defer_to_thread(r, w, job);
-	if (result)
-		atomic_fetch_add(&d->users, 1); /* nobody can have ended the use yet */
-	return result;
-}
-
-struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d,
-                                          struct pl_reactor *r, struct pl_worker *w)
-{
-	return submit(d, r, w, &d->job, run_opening, discard_job);
-}
-
-struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d,
-                                          struct pl_reactor *r, struct pl_worker *w)
-{
-	return submit(d, r, w, &d->job, run_looking, discard_job);
-}
-
-void pl_serial_device_close(struct pl_serial_device *d, struct pl_reactor *r,
-                            struct pl_worker *w)
-{
-	struct pl_deferred *result =
-		submit(d, r, w, &d->closing, run_closing, discard_closing);
-
-	if (result)
-		pl_deferred_cancel(result); /* nobody waits for it */
-	else
-		pl_serial_close(&d->port); /* without a thread nothing else is under way */
-	pl_serial_device_unref(d);
 }

@@ -2,7 +2,8 @@
  *
  *     serial.c        the port: endpoint, settings, which lines there are
  *     serial_line.c   a line: its device comes and goes, people join and leave
- *     serial_port.c   a device: opening, setting up, closing, and the thread for that
+ *     serial_device.c a device while it is there, and the thread for what blocks
+ *     serial_port.c   a device: opening, setting up, asking, closing
  *     serial_usb.c    sysfs: which adapter is behind a tty
  *
  * Each knows those below it. */
@@ -75,15 +76,26 @@ int pl_serial_check_path(const char *path, struct pl_error *err);
 int pl_serial_explain(int code, const char *path,
                       const struct pl_serial_settings *settings, struct pl_error *err);
 
-/* Is something that was written still to be sent?  Forgets it, for a close would wait. */
-bool pl_serial_has_output(int fd);
+/* Bytes that were written and are still to be sent.  Forgets them, for a close would wait.
+ * Lets them out, whatever XOFF has come: 0 or a negative errno. */
+int pl_serial_output(int fd);
 void pl_serial_forget_output(int fd);
+int pl_serial_restart_output(int fd);
 
-/* --- the same on a thread of its own ---------------------------------------------------- */
+/* 0, 1, or a negative errno: -ENOTTY for a tty without modem lines. */
+int pl_serial_carrier(int fd);
+
+/* What the driver has counted (S15); 0, or a negative errno where there is no such. */
+struct pl_serial_errors {
+	uint32_t framing, parity, overruns, breaks;
+};
+int pl_serial_read_errors(int fd, struct pl_serial_errors *errors);
+
+/* --- serial_device.c: the same on a thread of its own ------------------------------------ */
 
 /* One opening of one device, from the try to the close.  While it is being opened all but
- * `users` is the thread's; a look writes `carrier` alone.  The jobs of a device go to one
- * worker of one thread, so a close finds what the open before it has brought. */
+ * `users` is the thread's; a look writes what stands below it alone.  The jobs of a device
+ * go to one worker of one thread, so a close finds what the open before it has brought. */
 struct pl_serial_device {
 	struct pl_serial_port port;
 	struct pl_serial_settings settings;
@@ -91,10 +103,18 @@ struct pl_serial_device {
 	char *where;              /* as configured: a path, or VID:PID[:SERIAL] */
 	char *path;               /* what that was at the opening: "/dev/ttyUSB0" */
 	struct pl_serial_usb usb; /* all zero when it is not on USB */
-	bool carrier;             /* by the last look */
 	struct pl_error error;
-	struct pl_job job, closing; /* job: opening it, or a look at its carrier */
-	atomic_uint users;          /* the owner, and each job under way */
+	/* by the last look: */
+	bool carrier;
+	bool restart, restarted; /* output: to be restarted; was it? */
+	int output;              /* bytes on their way */
+	struct pl_serial_errors errors;
+
+	struct pl_serial_errors counted; /* of these */
+	struct pl_job job, closing;      /* job: opening it, or a look */
+	struct pl_step step;             /* behind closing */
+	struct pl_worker *worker;        /* ends with it */
+	atomic_uint users;               /* the owner, and each job under way */
 };
 
 /* NULL when out of memory. */
@@ -102,16 +122,20 @@ struct pl_serial_device *pl_serial_device_create(const char *where,
                                                  const struct pl_serial_settings *settings,
                                                  const struct pl_serial_roots *roots);
 
-/* Opens it, or looks at its carrier.  Whoever receives the result ends the job's use of
- * the device with pl_serial_device_unref().  NULL: no thread can be had. */
+/* Opens it, or looks at it.  Whoever receives the result ends the job's use of the device
+ * with pl_serial_device_unref().  NULL: no thread can be had. */
 struct pl_deferred *pl_serial_device_open(struct pl_serial_device *d,
                                           struct pl_reactor *r, struct pl_worker *w);
 struct pl_deferred *pl_serial_device_look(struct pl_serial_device *d,
                                           struct pl_reactor *r, struct pl_worker *w);
 
-/* Closes it behind whatever is under way, and ends the owner's use.  Waits for nothing. */
+/* Adds the errors that are new to the counters; returns how many of framing there are. */
+uint32_t pl_serial_device_count(struct pl_serial_device *d, struct pl_reactor *r);
+
+/* Closes it behind whatever is under way, and ends the owner's use.  Waits for nothing.
+ * last: the worker ends behind it. */
 void pl_serial_device_close(struct pl_serial_device *d, struct pl_reactor *r,
-                            struct pl_worker *w);
+                            struct pl_worker *w, bool last);
 void pl_serial_device_unref(struct pl_serial_device *d);
 
 /* --- serial_line.c ------------------------------------------------------------------------ */
@@ -135,13 +159,18 @@ struct pl_serial_line {
 	/* private: */
 	struct pl_worker *worker;
 	struct pl_serial_device *device; /* NULL between two tries */
-	struct pl_step step;   /* the device's opening, or a look at its carrier */
-	struct pl_timer timer; /* the next of these */
-	struct pl_tty tty;     /* open while the device is */
+	struct pl_step step;             /* the device's opening, or a look at it */
+	struct pl_timer timer;           /* the next of these */
+	struct pl_tty tty;               /* open while the device is */
 	uint64_t missing_since_ms;
 	int failing, told; /* why the last try failed, and the last such that was logged */
+	uint64_t moved_ms, taken; /* when output moved, and what had been taken by then */
+	int output;               /* ... and was on its way */
+	unsigned char stuck;      /* what was done about it */
 	bool carrier;
-	bool leaving; /* ends with its session */
+	bool opened;               /* it was there before */
+	bool hinted, stall_logged; /* once per opening */
+	bool leaving;              /* ends with its session */
 };
 
 /* 0 or -ENOMEM.  The device is opened from the next turn on. */

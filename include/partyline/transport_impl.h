@@ -275,6 +275,9 @@ struct pl_getty;
 struct pl_getty_ops {
 	void (*write)(struct pl_getty *g, const char *data, size_t len);
 	void (*join)(struct pl_getty *g); /* from a timer: make a session */
+	/* So many more bytes have joined nobody; `text` is false when too much of what has
+	 * come so far is none. */
+	void (*wasted)(struct pl_getty *g, size_t bytes, bool text);
 };
 
 struct pl_getty {
@@ -284,7 +287,11 @@ struct pl_getty {
 	struct pl_reactor *reactor;
 	struct pl_timer timer;
 	uint64_t last_byte_ms;
-	unsigned char state;
+	uint64_t deaf_until_ms; /* no Enter counts before */
+	uint64_t joined_ms;
+	size_t enters;              /* bytes of the Enter under way */
+	unsigned came, unprintable; /* bytes that joined nobody */
+	unsigned char state, words; /* words: what a session began with */
 };
 
 /* `join=enter|open` of an endpoint; 0 or -EINVAL with a sentence. */
@@ -294,6 +301,9 @@ int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops, struct pl_
 void pl_getty_start(struct pl_getty *g); /* the line is open and nobody is there: invite */
 void pl_getty_input(struct pl_getty *g, const char *data, size_t len);
 void pl_getty_cancel(struct pl_getty *g); /* the line is gone */
+
+/* What comes during a session: the rest of a modem's AT command behind it joins nobody. */
+void pl_getty_overhear(struct pl_getty *g, const char *data, size_t len);
 
 /* --- the same, with its descriptor and its sessions: src/core/tty.c ------------------------ */
 
@@ -311,13 +321,19 @@ struct pl_tty_ops {
 	void (*session_over)(struct pl_tty *tty);
 	/* Is output still on its way to the terminal?  Asked before a session ends. */
 	bool (*sending)(struct pl_tty *tty);
+	/* Optional: nobody has joined, and what comes is not text. */
+	void (*not_text)(struct pl_tty *tty);
+	/* Names of counters: bytes that joined nobody, sessions that were refused, lines that
+	 * a slow line has lost. */
+	const char *wasted, *refused, *lost;
 };
 
 struct pl_tty {
 	const struct pl_tty_ops *ops;
 	struct pl_port *port;
-	long baud;  /* marks are seconds of this speed */
-	bool paced; /* ... and we send no faster */
+	long baud;      /* marks are seconds of this speed */
+	bool paced;     /* ... and we send no faster */
+	uint64_t taken; /* bytes that the kernel took, of all sessions */
 	/* private: */
 	struct pl_watch watch; /* fd -1 while the line is closed */
 	struct pl_getty getty;
@@ -332,6 +348,7 @@ int pl_tty_init(struct pl_tty *tty, const struct pl_tty_ops *ops, struct pl_port
  * backend's.  0 or -ENOMEM. */
 int pl_tty_open(struct pl_tty *tty, int fd);
 bool pl_tty_is_open(const struct pl_tty *tty);
+bool pl_tty_is_blocked(const struct pl_tty *tty); /* the kernel takes no more */
 
 void pl_tty_invite(struct pl_tty *tty); /* somebody may be there */
 

@@ -6,6 +6,10 @@
  * a far end that echoes the invitation (its CR LF follows text) all bring other bytes
  * along.  It answers nothing, or two such lines joined by a cable would talk for ever.
  *
+ * Old terminal programs begin with a string for a modem, with pauses in it: the CR at its
+ * beginning is an Enter, and what ends the session is the AT command behind it.  For some
+ * seconds then no Enter counts, whatever is left of the string.
+ *
  * CR, LF, both, or the key pressed twice are one Enter.  A NUL, which is what a break
  * reads as (WIRES W16), is a byte like any other here: it spoils.  join=open asks nobody,
  * but only when the line opens: who has left comes back by Enter, and a session that is
@@ -15,7 +19,16 @@
 /* Longer than the gaps inside of text at 50 baud, shorter than patience. */
 #define QUIET_MS 250
 
+/* A session that a modem's command began, and that ended so soon, was none. */
+#define MODEM_MS 10000
+#define DEAF_MS 5000
+
+/* So many bytes, a quarter of which no terminal can show, are not text. */
+#define MUCH 64
+#define TOO_MUCH(came) ((came) / 4)
+
 enum { CLOSED, OPENING, WAITING, PRESSED, JOINED };
+enum { NO_WORDS, LETTER_A, MODEM_WORDS, OTHER_WORDS };
 
 static const char invitation[] = "partyline: press Enter to join\r\n";
 
@@ -24,6 +37,9 @@ static void on_timer(struct pl_timer *t)
 	struct pl_getty *g = pl_container_of(t, struct pl_getty, timer);
 
 	g->state = JOINED;
+	g->enters = 0;
+	g->words = NO_WORDS;
+	g->joined_ms = pl_reactor_now(g->reactor);
 	g->ops->join(g); /* the last use of g: a session that is refused may end the line */
 }
 
@@ -53,34 +69,85 @@ void pl_getty_start(struct pl_getty *g)
 		return;
 	}
 	g->state = WAITING;
+	if (g->words == MODEM_WORDS && pl_reactor_now(g->reactor) - g->joined_ms < MODEM_MS)
+		g->deaf_until_ms = pl_reactor_now(g->reactor) + DEAF_MS;
+	g->words = NO_WORDS;
 	/* What came before the opening is unknown, and after a session it may be the LF of
 	 * the last line's CR LF: the silence begins now. */
 	g->last_byte_ms = pl_reactor_now(g->reactor);
 	g->ops->write(g, invitation, sizeof invitation - 1);
 }
 
+static bool is_printable(char c)
+{
+	return (c >= 0x20 && c < 0x7f) || c == '\r' || c == '\n' || c == '\t';
+}
+
+/* How many bytes have become useless with this one. */
+static size_t take(struct pl_getty *g, char c, uint64_t now_ms)
+{
+	const bool enter = c == '\r' || c == '\n';
+	const bool clean = g->state == PRESSED || (now_ms - g->last_byte_ms >= QUIET_MS &&
+	                                           now_ms >= g->deaf_until_ms);
+	size_t wasted = 0;
+
+	g->last_byte_ms = now_ms;
+	g->enters++;
+	g->state = enter && clean ? PRESSED : WAITING;
+	if (g->state == WAITING) {
+		wasted = g->enters;
+		g->enters = 0;
+		g->came++;
+		g->unprintable += !is_printable(c);
+	}
+	return wasted;
+}
+
+static void tell_wasted(struct pl_getty *g, size_t bytes)
+{
+	const bool much = g->came >= MUCH;
+	const bool text = !much || g->unprintable < TOO_MUCH(g->came);
+
+	if (much)
+		g->came = g->unprintable = 0;
+	g->ops->wasted(g, bytes, text);
+}
+
 void pl_getty_input(struct pl_getty *g, const char *data, size_t len)
 {
 	const uint64_t now_ms = pl_reactor_now(g->reactor);
+	size_t wasted = 0;
 
 	if (g->state != WAITING && g->state != PRESSED)
 		return;
-	for (size_t i = 0; i < len; i++) {
-		const bool enter = data[i] == '\r' || data[i] == '\n';
-		const bool clean =
-			g->state == PRESSED || now_ms - g->last_byte_ms >= QUIET_MS;
-
-		g->state = enter && clean ? PRESSED : WAITING;
-		g->last_byte_ms = now_ms;
-	}
+	for (size_t i = 0; i < len; i++)
+		wasted += take(g, data[i], now_ms);
 	if (g->state == PRESSED)
 		pl_call_later(g->reactor, &g->timer, QUIET_MS);
 	else
 		pl_timer_cancel(&g->timer);
+	if (wasted)
+		tell_wasted(g, wasted);
+}
+
+void pl_getty_overhear(struct pl_getty *g, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && g->words < MODEM_WORDS; i++) {
+		const char c = data[i];
+
+		if (g->words == LETTER_A)
+			g->words = c == 'T' || c == 't' ? MODEM_WORDS : OTHER_WORDS;
+		else if (c == 'A' || c == 'a')
+			g->words = LETTER_A;
+		else if (is_printable(c) && c > ' ')
+			g->words = OTHER_WORDS;
+	}
 }
 
 void pl_getty_cancel(struct pl_getty *g)
 {
 	g->state = CLOSED;
+	g->came = g->unprintable = 0;
+	g->enters = 0;
 	pl_timer_cancel(&g->timer);
 }

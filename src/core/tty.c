@@ -4,6 +4,7 @@
  * session while somebody is, bytes both ways, and the end when poll() says so, whatever a
  * read returns (WIRES W13).  The session ends, the line stays.  Where lines come from and
  * what becomes of one that hung up is the backend's affair. */
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 
 #include <errno.h>
@@ -85,6 +86,7 @@ static void session_kick(struct pl_transport *t)
 		return;
 	}
 	if (sent > 0) {
+		s->tty->taken += (uint64_t)sent;
 		pl_out_sent(t, (size_t)sent);
 		s->free_us +=
 			(uint64_t)sent * BITS_A_BYTE * 1000000 / (uint64_t)s->tty->baud;
@@ -133,6 +135,8 @@ static void session_close(struct pl_transport *t)
 	struct pl_tty *tty = s->tty;
 
 	pl_timer_cancel(&s->timer);
+	if (pl_dropped(t))
+		pl_count(t->reactor, tty->ops->lost, pl_dropped(t));
 	s->tty = NULL;
 	tty->session = NULL;
 	update_wants(tty);
@@ -177,8 +181,11 @@ static void getty_join(struct pl_getty *g)
 	struct pl_tty *tty = pl_container_of(g, struct pl_tty, getty);
 	struct pl_port *port = tty->port;
 	struct pl_tty_session *s = calloc(1, sizeof *s);
+	struct pl_reactor *reactor;
+	const char *refused;
 
 	if (!s) {
+		pl_count(port->reactor, tty->ops->refused, 1);
 		pl_getty_start(g); /* out of memory refuses one session */
 		return;
 	}
@@ -190,10 +197,23 @@ static void getty_join(struct pl_getty *g)
 	s->transport.peer.type = pl_endpoint_type(port->endpoint);
 	s->transport.peer.terminal = true;
 	pl_set_marks(&s->transport, &s->marks);
+	/* A session that is refused may end the line, and the port. */
+	refused = tty->ops->refused;
+	reactor = port->reactor;
 	if (tty->ops->name(tty, &s->transport) < 0)
 		pl_transport_discard(&s->transport);
-	else
-		pl_transport_up(&s->transport, port->factory);
+	else if (pl_transport_up(&s->transport, port->factory) == 0)
+		return;
+	pl_count(reactor, refused, 1);
+}
+
+static void getty_wasted(struct pl_getty *g, size_t bytes, bool text)
+{
+	struct pl_tty *tty = pl_container_of(g, struct pl_tty, getty);
+
+	pl_count(tty->port->reactor, tty->ops->wasted, bytes);
+	if (!text && tty->ops->not_text)
+		tty->ops->not_text(tty);
 }
 
 /* What a stuck line does not take is lost: it is only the invitation. */
@@ -221,10 +241,12 @@ static void on_line(struct pl_watch *w, unsigned events)
 	if (!s || pl_transport_reading(&s->transport)) {
 		const ssize_t n = read(w->fd, buffer, PL_READ_MAX);
 
-		if (n > 0 && s)
+		if (n > 0 && s) {
+			pl_getty_overhear(&tty->getty, buffer, (size_t)n);
 			pl_transport_input(&s->transport, buffer, (size_t)n);
-		else if (n > 0)
+		} else if (n > 0) {
 			pl_getty_input(&tty->getty, buffer, (size_t)n);
+		}
 		if (n > 0)
 			return; /* poll() will say again what else there is */
 	}
@@ -232,7 +254,9 @@ static void on_line(struct pl_watch *w, unsigned events)
 		tty->ops->hung_up(tty);
 }
 
-static const struct pl_getty_ops getty_ops = { .write = getty_write, .join = getty_join };
+static const struct pl_getty_ops getty_ops = { .write = getty_write,
+	                                       .join = getty_join,
+	                                       .wasted = getty_wasted };
 
 int pl_tty_init(struct pl_tty *tty, const struct pl_tty_ops *ops, struct pl_port *port,
                 long baud, struct pl_error *err)
@@ -259,6 +283,11 @@ int pl_tty_open(struct pl_tty *tty, int fd)
 bool pl_tty_is_open(const struct pl_tty *tty)
 {
 	return tty->watch.fd >= 0;
+}
+
+bool pl_tty_is_blocked(const struct pl_tty *tty)
+{
+	return tty->session && tty->session->blocked;
 }
 
 void pl_tty_invite(struct pl_tty *tty)

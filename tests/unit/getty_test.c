@@ -12,7 +12,8 @@
 static struct pl_world *world;
 static struct pl_getty getty;
 static char screen[1000];
-static unsigned joined;
+static unsigned joined, not_text;
+static size_t wasted;
 
 static void on_write(struct pl_getty *g, const char *data, size_t len)
 {
@@ -27,7 +28,16 @@ static void on_join(struct pl_getty *g)
 	joined++;
 }
 
-static const struct pl_getty_ops ops = { .write = on_write, .join = on_join };
+static void on_wasted(struct pl_getty *g, size_t bytes, bool text)
+{
+	(void)g;
+	wasted += bytes;
+	not_text += !text;
+}
+
+static const struct pl_getty_ops ops = { .write = on_write,
+	                                 .join = on_join,
+	                                 .wasted = on_wasted };
 
 static int prepare(const char *endpoint)
 {
@@ -36,7 +46,8 @@ static int prepare(const char *endpoint)
 	int code;
 
 	screen[0] = '\0';
-	joined = 0;
+	joined = not_text = 0;
+	wasted = 0;
 	if (!ep)
 		return -1;
 	code = pl_getty_init(&getty, &ops, pl_world_reactor(world), ep, &err);
@@ -283,6 +294,138 @@ static void a_join_that_is_no_word_of_ours_is_refused(void **state)
 	assert_true(prepare("pty:x:join=maybe") < 0);
 }
 
+/* --- what joins nobody (S10) --------------------------------------------------------------- */
+
+static void every_byte_that_joins_nobody_is_counted_once(void **state)
+{
+	(void)state;
+	open_line();
+	type("AT\r\n");
+	assert_int_equal(wasted, 4);
+	pl_world_advance(world, 1000);
+	type("\r\n");
+	assert_int_equal(wasted, 4); /* it may join */
+	pl_world_advance(world, 100);
+	type("x");
+	assert_int_equal(wasted, 7); /* it did not */
+	pl_world_advance(world, 1000);
+	type("\r");
+	pl_world_advance(world, 1000);
+	assert_int_equal(joined, 1);
+	type("what is said is not wasted");
+	assert_int_equal(wasted, 7);
+}
+
+static void much_that_no_terminal_shows_is_not_text(void **state)
+{
+	(void)state;
+	open_line();
+	for (int i = 0; i < 63; i++)
+		send_bytes(i % 4 ? "x" : "\xf8", 1);
+	assert_int_equal(not_text, 0);
+	send_bytes("\0", 1);
+	assert_int_equal(not_text, 1);
+	/* Text is text, in any amount, with a byte of noise here and there. */
+	for (int i = 0; i < 1000; i++)
+		type(i % 10 ? "[    0.000000] Booting Linux\r\n" : "\xff");
+	assert_int_equal(not_text, 1);
+	assert_int_equal(joined, 0);
+}
+
+static void junk_is_forgotten_when_the_line_goes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		open_line();
+		type("\xff\xff\xff\xff");
+		pl_getty_cancel(&getty);
+	}
+	assert_int_equal(not_text, 0);
+	assert_int_equal(wasted, 400);
+}
+
+/* What minicom sent up to 2.5, with a second of silence for each ~ (WIRES 4).  Its first CR
+ * is an Enter, and the line layer ends the session at the AT command. */
+static void say_modem_string(const char *before, const char *command)
+{
+	open_line();
+	type(before);
+	pl_world_advance(world, 1000);
+	assert_int_equal(joined, 1);
+	pl_getty_overhear(&getty, command, strlen(command));
+	pl_getty_start(&getty);
+}
+
+static void the_rest_of_a_modem_string_joins_nobody(void **state)
+{
+	static const char *const rests[] = { "\r", "\n", "OK\r", "ATZ\r" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+		pl_getty_cancel(&getty);
+		joined = 0;
+		say_modem_string("\r", "AT S7=45 S0=0 L1 V1 X4 &c1 E1 Q0\r");
+		for (int k = 0; k < 3; k++) {
+			pl_world_advance(world, 1000);
+			type(rests[i]);
+		}
+		pl_world_advance(world, 1900);
+		assert_int_equal(joined, 1);
+		/* A person who comes after it is heard. */
+		pl_world_advance(world, 500);
+		type("\r");
+		pl_world_advance(world, 250);
+		assert_int_equal(joined, 2);
+	}
+}
+
+static void a_modem_string_that_comes_in_pieces_is_one_all_the_same(void **state)
+{
+	(void)state;
+	open_line();
+	type("\r");
+	pl_world_advance(world, 1000);
+	pl_getty_overhear(&getty, "\r\na", 3);
+	pl_getty_overhear(&getty, "t", 1);
+	pl_getty_overhear(&getty, "z\r", 2);
+	pl_getty_start(&getty);
+	pl_world_advance(world, 1000);
+	type("\r");
+	pl_world_advance(world, 1000);
+	assert_int_equal(joined, 1);
+}
+
+static void who_has_said_something_else_comes_back_at_once(void **state)
+{
+	static const char *const words[] = { "a\r", "/exit\r", "hat\r", "1 at\r", "" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		pl_getty_cancel(&getty);
+		joined = 0;
+		say_modem_string("\r", words[i]);
+		pl_world_advance(world, 250);
+		type("\r");
+		pl_world_advance(world, 250);
+		assert_int_equal(joined, 2);
+	}
+}
+
+static void who_began_with_at_and_stayed_is_no_modem(void **state)
+{
+	(void)state;
+	open_line();
+	type("\r");
+	pl_world_advance(world, 250);
+	pl_getty_overhear(&getty, "At last!\r", 9);
+	pl_world_advance(world, 20000);
+	pl_getty_start(&getty);
+	pl_world_advance(world, 250);
+	type("\r");
+	pl_world_advance(world, 250);
+	assert_int_equal(joined, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -302,6 +445,13 @@ int main(void)
 		TEST(join_open_joins_when_the_line_opens),
 		TEST(join_open_does_not_join_again_before_the_next_opening),
 		TEST(a_join_that_is_no_word_of_ours_is_refused),
+		TEST(every_byte_that_joins_nobody_is_counted_once),
+		TEST(much_that_no_terminal_shows_is_not_text),
+		TEST(junk_is_forgotten_when_the_line_goes),
+		TEST(the_rest_of_a_modem_string_joins_nobody),
+		TEST(a_modem_string_that_comes_in_pieces_is_one_all_the_same),
+		TEST(who_has_said_something_else_comes_back_at_once),
+		TEST(who_began_with_at_and_stayed_is_no_modem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
