@@ -18,6 +18,9 @@
 #define LOOK_MS 10000   /* between two looks at an open device */
 #define CARRIER_MS 1000 /* ... with carrier=yes */
 
+/* An error that has been met for so long is no accident. */
+#define STAYS_MS 5000
+
 /* Output that has not moved for so long is stuck (S5, S6). */
 #define STUCK_MS 60000
 
@@ -190,7 +193,7 @@ static struct pl_result on_open(struct pl_step *step, struct pl_result in)
 		try_again(line, -ENOMEM);
 		return in;
 	}
-	line->failing = 0;
+	line->failing = line->told = 0;
 	line->moved_ms = pl_reactor_now(reactor_of(line));
 	line->stuck = MOVING;
 	line->hinted = line->stall_logged = false;
@@ -205,17 +208,30 @@ static struct pl_result on_open(struct pl_step *step, struct pl_result in)
 	return in;
 }
 
-/* While an adapter comes up there are errors of all kinds for some milliseconds (WIRES
- * 6): one counts when the next try meets it again, and is told once. */
+/* While an adapter comes up there are errors of all kinds for some milliseconds, in any
+ * order (WIRES 6).  One alone is not told; then the first news is, and after that only
+ * what stays as it is. */
+static bool is_news(struct pl_serial_line *line, int code)
+{
+	const uint64_t now_ms = pl_reactor_now(reactor_of(line));
+	const int before = line->failing;
+
+	if (code != before)
+		line->failing_since_ms = now_ms;
+	line->failing = code;
+	if (!before || code == line->told)
+		return false;
+	return !line->told || now_ms - line->failing_since_ms >= STAYS_MS;
+}
+
 static struct pl_result on_open_failed(struct pl_step *step, struct pl_result in)
 {
 	struct pl_serial_line *line = line_of(step);
 
-	if (in.status == line->failing && in.status != line->told) {
+	if (is_news(line, in.status)) {
 		pl_log(PL_LOG_WARNING, "%s; trying again", line->device->error.text);
 		line->told = in.status;
 	}
-	line->failing = in.status;
 	pl_count(reactor_of(line), "serial: openings that failed", 1);
 	pl_serial_device_unref(line->device);
 	line->device = NULL;

@@ -164,6 +164,7 @@ struct pl_serial_line {
 	struct pl_tty tty;               /* open while the device is */
 	uint64_t missing_since_ms;
 	int failing, told; /* why the last try failed, and the last such that was logged */
+	uint64_t failing_since_ms;
 	uint64_t moved_ms, taken; /* when output moved, and what had been taken by then */
 	int output;               /* ... and was on its way */
 	unsigned char stuck;      /* what was done about it */
