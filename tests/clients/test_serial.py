@@ -5,6 +5,8 @@ With ptymodem preloaded a tty passes for a port that libserialport opens; withou
 modem lines, and the server opens it by itself.  What may differ is tested in both ways."""
 
 import os
+import re
+import termios
 
 import harness
 from harness import AS_FAST_AS_HE_LIKES, INVITATION, Line, Pipe, ScreenTerminal, SerialTerminal, lacks, need, test
@@ -169,6 +171,69 @@ def a_far_end_that_echoes_talks_to_nobody(scene, street):
         assert len(line.heard) < 200, "it goes on and on"
     line.has_read(INVITATION)
     place.ann.has_read("(serial)", times=0)
+
+
+@by_libserialport
+def a_far_end_that_begins_to_echo_is_hung_up_on_once(scene, street):
+    """S14: the terminal program has gone, and `cat` is there, with the kernel's echo on."""
+    place = street()
+    bob = place.line().joins("bob")
+    bob.say("hello")
+    place.ann.reads("<bob> hello\r\n")
+    mode = termios.tcgetattr(bob.fd)
+    mode[0] |= termios.ICRNL
+    mode[1] |= termios.OPOST | termios.ONLCR
+    mode[3] |= termios.ECHO | termios.ECHOCTL | termios.ICANON
+    termios.tcsetattr(bob.fd, termios.TCSANOW, mode)
+    scene.pipe("cat", place.cable.b)
+    place.ann.say("good morning")
+    place.ann.reads("* bob has left (serial: it echoes what it is sent)\r\n")
+    place.ann.say("is it over?")
+    place.ann.is_answered()
+    scene.rest(1)
+    said = re.findall(rb"^<bob>", place.ann.heard, re.MULTILINE)
+    assert len(said) < 40, f"{len(said)} lines were said"
+    place.ann.has_read("has joined", times=1)
+    place.server.errors.reads("echoes what it is sent: hung up")
+    place.server.errors.has_read("echoes what it is sent: hung up")
+
+
+@by_libserialport
+def two_servers_on_one_cable_come_to_rest(scene, street):
+    """S14: both join when the line opens, and both edit and echo."""
+    place = street(":join=open")
+    other = scene.server(
+        "tcp:0", f"serial:{place.cable.b}:join=open:edit=on", preload=place.preload
+    )
+    servers = place.server, other
+    bob = scene.stream(other).joins("bob")
+    told = lambda: [server.errors.heard.count(b"sent: hung up") for server in servers]
+    assert scene.until(lambda: sum(told()) > 0, harness.PATIENCE), "nobody has noticed"
+    scene.rest(1)
+    heard = len(place.ann.heard), len(bob.heard)
+    scene.rest(1)
+    assert heard == (len(place.ann.heard), len(bob.heard)), "they still talk"
+    assert max(told()) == 1
+    assert max(heard) < 20000
+
+
+@by_libserialport
+def a_modem_string_is_no_second_session(scene, street):
+    """WIRES 4: minicom up to 2.5; each ~ is a pause of a second."""
+    place = street()
+    line = place.line()
+    line.reads(INVITATION)
+    scene.rest(1)
+    line.keys(b"\r")
+    scene.rest(1)
+    line.keys(b"AT S7=45 S0=0 L1 V1 X4 &c1 E1 Q0\r")
+    line.say("/exit")  # if the command has not ended it
+    line.reads(INVITATION)
+    for _ in range(3):
+        scene.rest(1)
+        line.keys(b"\r")
+    scene.rest(0.5)
+    line.has_read("you are guest", times=1)
 
 
 @by_libserialport
