@@ -287,11 +287,10 @@ struct pl_getty {
 	struct pl_reactor *reactor;
 	struct pl_timer timer;
 	uint64_t last_byte_ms;
-	uint64_t deaf_until_ms; /* no Enter counts before */
-	uint64_t joined_ms;
+	uint64_t deaf_until_ms;     /* no Enter counts before */
 	size_t enters;              /* bytes of the Enter under way */
 	unsigned came, unprintable; /* bytes that joined nobody */
-	unsigned char state, words; /* words: what a session began with */
+	unsigned char state;
 };
 
 /* `join=enter|open` of an endpoint; 0 or -EINVAL with a sentence. */
@@ -302,8 +301,8 @@ void pl_getty_start(struct pl_getty *g); /* the line is open and nobody is there
 void pl_getty_input(struct pl_getty *g, const char *data, size_t len);
 void pl_getty_cancel(struct pl_getty *g); /* the line is gone */
 
-/* What comes during a session: the rest of a modem's AT command behind it joins nobody. */
-void pl_getty_overhear(struct pl_getty *g, const char *data, size_t len);
+/* The session was a modem's or a program's: the rest of what it sends joins nobody. */
+void pl_getty_no_person(struct pl_getty *g);
 
 /* --- the same, with its descriptor and its sessions: src/core/tty.c ------------------------ */
 

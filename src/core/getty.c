@@ -19,16 +19,13 @@
 /* Longer than the gaps inside of text at 50 baud, shorter than patience. */
 #define QUIET_MS 250
 
-/* A session that a modem's command began, and that ended so soon, was none. */
-#define MODEM_MS 10000
-#define DEAF_MS 5000
+#define DEAF_MS 5000 /* behind a session that was no person's */
 
 /* So many bytes, a quarter of which no terminal can show, are not text. */
 #define MUCH 64
 #define TOO_MUCH(came) ((came) / 4)
 
 enum { CLOSED, OPENING, WAITING, PRESSED, JOINED };
-enum { NO_WORDS, LETTER_A, MODEM_WORDS, OTHER_WORDS };
 
 static const char invitation[] = "partyline: press Enter to join\r\n";
 
@@ -38,8 +35,6 @@ static void on_timer(struct pl_timer *t)
 
 	g->state = JOINED;
 	g->enters = 0;
-	g->words = NO_WORDS;
-	g->joined_ms = pl_reactor_now(g->reactor);
 	g->ops->join(g); /* the last use of g: a session that is refused may end the line */
 }
 
@@ -69,9 +64,6 @@ void pl_getty_start(struct pl_getty *g)
 		return;
 	}
 	g->state = WAITING;
-	if (g->words == MODEM_WORDS && pl_reactor_now(g->reactor) - g->joined_ms < MODEM_MS)
-		g->deaf_until_ms = pl_reactor_now(g->reactor) + DEAF_MS;
-	g->words = NO_WORDS;
 	/* What came before the opening is unknown, and after a session it may be the LF of
 	 * the last line's CR LF: the silence begins now. */
 	g->last_byte_ms = pl_reactor_now(g->reactor);
@@ -130,18 +122,9 @@ void pl_getty_input(struct pl_getty *g, const char *data, size_t len)
 		tell_wasted(g, wasted);
 }
 
-void pl_getty_overhear(struct pl_getty *g, const char *data, size_t len)
+void pl_getty_no_person(struct pl_getty *g)
 {
-	for (size_t i = 0; i < len && g->words < MODEM_WORDS; i++) {
-		const char c = data[i];
-
-		if (g->words == LETTER_A)
-			g->words = c == 'T' || c == 't' ? MODEM_WORDS : OTHER_WORDS;
-		else if (c == 'A' || c == 'a')
-			g->words = LETTER_A;
-		else if (is_printable(c) && c > ' ')
-			g->words = OTHER_WORDS;
-	}
+	g->deaf_until_ms = pl_reactor_now(g->reactor) + DEAF_MS;
 }
 
 void pl_getty_cancel(struct pl_getty *g)
@@ -149,5 +132,6 @@ void pl_getty_cancel(struct pl_getty *g)
 	g->state = CLOSED;
 	g->came = g->unprintable = 0;
 	g->enters = 0;
+	g->deaf_until_ms = 0;
 	pl_timer_cancel(&g->timer);
 }

@@ -137,6 +137,8 @@ static void session_close(struct pl_transport *t)
 	pl_timer_cancel(&s->timer);
 	if (pl_dropped(t))
 		pl_count(t->reactor, tty->ops->lost, pl_dropped(t));
+	if (t->reason == -EPROTO)
+		pl_getty_no_person(&tty->getty);
 	s->tty = NULL;
 	tty->session = NULL;
 	update_wants(tty);
@@ -241,12 +243,10 @@ static void on_line(struct pl_watch *w, unsigned events)
 	if (!s || pl_transport_reading(&s->transport)) {
 		const ssize_t n = read(w->fd, buffer, PL_READ_MAX);
 
-		if (n > 0 && s) {
-			pl_getty_overhear(&tty->getty, buffer, (size_t)n);
+		if (n > 0 && s)
 			pl_transport_input(&s->transport, buffer, (size_t)n);
-		} else if (n > 0) {
+		else if (n > 0)
 			pl_getty_input(&tty->getty, buffer, (size_t)n);
-		}
 		if (n > 0)
 			return; /* poll() will say again what else there is */
 	}

@@ -205,6 +205,7 @@ static const struct way ways[] = {
 	{ "", true },
 	{ ":baudrate=300", false },
 	{ ":baudrate=300", true },
+	{ ":rate=5,20", false },
 	{ ":edit=off", false },
 	{ ":edit=off:baudrate=300", true },
 };
@@ -315,7 +316,7 @@ static void an_echo_that_begins_in_the_middle_comes_to_rest(void **state)
 {
 	const struct way last = { "", false };
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		assert_int_equal(i == 0 ? 0 : set_up(state), 0);
 		comes_to_rest(state, &ways[i], "", "hello everybody\r");
 		tear_down(state);
@@ -391,6 +392,7 @@ static void two_lines_on_one_cable_come_to_rest(void **state)
 		{ ":join=open", "", 0 },
 		{ ":join=open", ":join=open", 1 },
 		{ ":join=open:baudrate=300", ":join=open:baudrate=300", 1 },
+		{ ":join=open:rate=5,20", ":join=open:rate=5,20", 1 },
 		{ ":join=open:edit=off", ":join=open", 0 },
 		{ ":join=open:edit=off", ":join=open:edit=off", 0 },
 	};
