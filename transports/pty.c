@@ -160,7 +160,6 @@ static const struct pl_tty_ops pty_tty_ops = {
 	.sending = pty_sending,
 	.wasted = "pty: bytes that joined nobody",
 	.refused = "pty: sessions refused",
-	.lost = "pty: lines that a slow line has lost",
 };
 
 /* --- the port -------------------------------------------------------------------------------- */

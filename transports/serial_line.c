@@ -170,7 +170,6 @@ static const struct pl_tty_ops tty_ops = {
 	.not_text = serial_not_text,
 	.wasted = "serial: bytes that joined nobody",
 	.refused = "serial: sessions refused",
-	.lost = "serial: lines that a slow line has lost",
 };
 
 /* --- the device opens --------------------------------------------------------------------------- */

@@ -322,9 +322,8 @@ struct pl_tty_ops {
 	bool (*sending)(struct pl_tty *tty);
 	/* Optional: nobody has joined, and what comes is not text. */
 	void (*not_text)(struct pl_tty *tty);
-	/* Names of counters: bytes that joined nobody, sessions that were refused, lines that
-	 * a slow line has lost. */
-	const char *wasted, *refused, *lost;
+	/* Names of counters: bytes that joined nobody; sessions that were refused. */
+	const char *wasted, *refused;
 };
 
 struct pl_tty {

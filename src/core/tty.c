@@ -135,8 +135,6 @@ static void session_close(struct pl_transport *t)
 	struct pl_tty *tty = s->tty;
 
 	pl_timer_cancel(&s->timer);
-	if (pl_dropped(t))
-		pl_count(t->reactor, tty->ops->lost, pl_dropped(t));
 	if (t->reason == -EPROTO)
 		pl_getty_no_person(&tty->getty);
 	s->tty = NULL;
