@@ -80,6 +80,17 @@ class Adapter(Peer):
         self.scene.peers.remove(self)
 
 
+def come_in(adapter, number):
+    is_in = lambda: adapter.has(b"you are line")
+    for _ in range(COMES_BACK):  # a busy machine may take a pause apart
+        yield from pause(LINE_QUIET)
+        adapter.types(b"\r")
+        yield from until(is_in, None, 1)
+        if is_in():
+            return
+    raise AssertionError(f"line {number} is not let in")
+
+
 def one_line(scene, number, dice, unplugs, moments):
     """A line's life, as a generator: what it gives is what it waits for."""
     link = scene.line(number)
@@ -98,10 +109,7 @@ def one_line(scene, number, dice, unplugs, moments):
             adapter.types(b"\r")
             yield from pause(dice.uniform(0, 0.5))
         if stage in ("in a line", "in a flood"):
-            while not adapter.has(b"you are line"):
-                yield from pause(LINE_QUIET)
-                adapter.types(b"\r")
-                yield from until(lambda: adapter.has(b"you are line"), "", 1)
+            yield from come_in(adapter, number)
             adapter.types(b"here is %d for the time %d\r" % (number, cycle))
             said = b"here is %d for the time %d\r\n" % (number, cycle)
             yield from until(lambda: adapter.has(said), f"{number} said")
@@ -125,7 +133,7 @@ def until(condition, what, seconds=COMES_BACK):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            assert not what, f"line {what}: not within {seconds} s"
+            assert what is None, f"line {what}: not within {seconds} s"
             return
         yield
 
