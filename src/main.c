@@ -4,6 +4,7 @@
  * while running, 2 for wrong usage. */
 #define _GNU_SOURCE /* getopt_long() */
 #include "chat/chat.h"
+#include "harden.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct settings {
-	const char *name, *motd_file;
+	const char *name, *motd_file, *user;
 	struct chat_rate rate;
 	struct pl_limits limits;
 	const char *const *endpoints;
@@ -99,8 +100,9 @@ static int watch_hang_up(struct pl_reactor *r, bool *had_terminal)
 }
 
 static int serve(struct pl_reactor *r, struct chat *c, const struct settings *set,
-                 struct pl_port **ports)
+                 const struct harden_user *user, struct pl_port **ports)
 {
+	struct pl_error err;
 	bool had_terminal;
 	int code = watch_hang_up(r, &had_terminal);
 
@@ -111,6 +113,10 @@ static int serve(struct pl_reactor *r, struct chat *c, const struct settings *se
 	for (size_t i = 0; i < set->n && code == 0 && !c->udp_hint; i++)
 		if (strcmp(pl_port_type(ports[i]), "udp") == 0)
 			code = chat_set_udp_hint(c, pl_port_command(ports[i]));
+	if (code == 0 && harden_serve(user, &err) < 0) {
+		fprintf(stderr, "partyline: %s\n", err.text);
+		return EXIT_FAILED;
+	}
 	if (code == 0)
 		code = pl_serve(r, &c->factory, ports, set->n);
 	if (code < 0)
@@ -118,7 +124,7 @@ static int serve(struct pl_reactor *r, struct chat *c, const struct settings *se
 	return code < 0 ? EXIT_FAILED : EXIT_SUCCESS;
 }
 
-static int run(const struct settings *set)
+static int run(const struct settings *set, const struct harden_user *user)
 {
 	struct pl_port **ports = calloc(set->n, sizeof(struct pl_port *));
 	struct pl_reactor *r = ports ? pl_reactor_create(NULL) : NULL;
@@ -129,7 +135,7 @@ static int run(const struct settings *set)
 		fprintf(stderr, "partyline: %s\n", strerror(errno));
 	else if ((c = make_chat(r, set)) != NULL) {
 		pl_set_limits(r, &set->limits);
-		status = serve(r, c, set, ports);
+		status = serve(r, c, set, user, ports);
 	}
 	pl_reactor_destroy(r);
 	chat_destroy(c);
@@ -137,7 +143,30 @@ static int run(const struct settings *set)
 	return status;
 }
 
+static int harden_and_run(const struct settings *set)
+{
+	struct harden_user user;
+	struct pl_error err;
+
+	harden_begin();
+	if (!set->user)
+		return run(set, NULL);
+	if (harden_find_user(set->user, &user, &err) == 0)
+		return run(set, &user);
+	fprintf(stderr, "partyline: %s\n", err.text);
+	return EXIT_FAILED;
+}
+
 /* --- the command line --------------------------------------------------------------- */
+
+/* Is on standard output what was printed? */
+static int written(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "partyline: standard output: %s\n", strerror(errno));
+	return EXIT_FAILED;
+}
 
 static int print_help(void)
 {
@@ -154,6 +183,7 @@ static int print_help(void)
 	     "  --max-users N       people at a time, 1 to 1000000 (16384)\n"
 	     "  --per-source N      the same from one address (32); then one a second may come\n"
 	     "  --log-level LEVEL   error, warning, info or debug (info)\n"
+	     "  --user NAME[:GROUP] who root becomes once the endpoints are open\n"
 	     "  --version           print the version\n"
 	     "  --help              print this\n"
 	     "\n"
@@ -161,7 +191,7 @@ static int print_help(void)
 	pl_print_endpoint_usage(&f);
 	puts("\n"
 	     "Example: partyline " EXAMPLE);
-	return EXIT_SUCCESS;
+	return written();
 }
 
 static int wrong_usage(const char *what, const char *value)
@@ -202,6 +232,7 @@ int main(int argc, char **argv)
 		{ "rate", required_argument, NULL, 'r' },
 		{ "max-users", required_argument, NULL, 'u' },
 		{ "per-source", required_argument, NULL, 's' },
+		{ "user", required_argument, NULL, 'U' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -217,6 +248,7 @@ int main(int argc, char **argv)
 	open_standard_descriptors();
 	opterr = 0; /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
+	signal(SIGXFSZ, SIG_IGN); /* the log may be a file that has reached its limit */
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'm':
@@ -247,9 +279,12 @@ int main(int argc, char **argv)
 				return wrong_usage("--per-source is 1 to 1000000, not ",
 				                   optarg);
 			break;
+		case 'U':
+			set.user = optarg;
+			break;
 		case 'v':
 			printf("partyline %s\n", pl_version());
-			return EXIT_SUCCESS;
+			return written();
 		case 'h':
 			return print_help();
 		default:
@@ -261,5 +296,5 @@ int main(int argc, char **argv)
 	set.n = (size_t)(argc - optind);
 	if (set.n == 0)
 		return wrong_usage("no endpoint, try: partyline ", EXAMPLE);
-	return run(&set);
+	return harden_and_run(&set);
 }

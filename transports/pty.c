@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <partyline/log.h>
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -55,8 +57,10 @@ static void close_line(struct pty_port *port)
 	const ssize_t n = readlink(path, target, sizeof target);
 
 	if (n > 0 && (size_t)n == strlen(port->slave) &&
-	    memcmp(target, port->slave, (size_t)n) == 0)
-		unlink(path);
+	    memcmp(target, port->slave, (size_t)n) == 0 && unlink(path) < 0) {
+		pl_log(PL_LOG_WARNING, "pty: %s stays behind: %s", path, strerror(errno));
+		pl_count(port->port.reactor, "pty: links that could not be removed", 1);
+	}
 	pl_tty_close(&port->tty);
 	pl_timer_cancel(&port->look);
 	close(port->master);
@@ -79,9 +83,18 @@ static void on_look(struct pl_timer *t)
 		look_later(port);
 }
 
+/* By way of the master where there is one: who was root when the line was made, and is not
+ * any more, may not open it by its name. */
 static int open_slave(const struct pty_port *port)
 {
-	return open(port->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	const int flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+#ifdef TIOCGPTPEER
+	const int fd = ioctl(port->master, TIOCGPTPEER, flags);
+
+	if (fd >= 0 || (errno != ENOTTY && errno != EINVAL))
+		return fd;
+#endif
+	return open(port->slave, flags);
 }
 
 /* What was meant for who has left is not for who comes next. */

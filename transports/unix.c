@@ -5,6 +5,8 @@
  * replaced; a file in use, or of any other kind, is not. */
 #define _GNU_SOURCE /* SO_PEERCRED, getpeereid */
 #include <errno.h>
+#include <partyline/log.h>
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,9 +81,12 @@ static void remove_own_file(const struct unix_port *port)
 {
 	struct stat now;
 
-	if (lstat(port->address.sun_path, &now) == 0 && now.st_dev == port->file.st_dev &&
-	    now.st_ino == port->file.st_ino)
-		unlink(port->address.sun_path);
+	if (lstat(port->address.sun_path, &now) < 0 || now.st_dev != port->file.st_dev ||
+	    now.st_ino != port->file.st_ino || unlink(port->address.sun_path) == 0)
+		return;
+	pl_log(PL_LOG_WARNING, "unix: %s stays behind: %s", port->address.sun_path,
+	       strerror(errno));
+	pl_count(port->port.reactor, "unix: sockets that could not be removed", 1);
 }
 
 static void unix_stop(struct pl_port *p)

@@ -274,7 +274,7 @@ def help_and_version_are_no_failure(scene):
     assert re.fullmatch(r"partyline \d+\.\d+\.\d+\n", version.stdout), version.stdout
     text = scene.run_partyline("--help")
     assert text.returncode == 0 and text.stderr == ""
-    for word in "--motd", "tcp:PORT", "udp:PORT", "pty:PATH", "nick=NAME":
+    for word in "--motd", "--user", "tcp:PORT", "udp:PORT", "pty:PATH", "nick=NAME":
         assert word in text.stdout, f"--help lacks {word}"
 
 
