@@ -2,7 +2,10 @@
  *
  * One line a call.  Control characters in it are escaped, so that nothing a peer sends
  * can forge a line or drive a terminal.  Under systemd (JOURNAL_STREAM is set) lines
- * carry their priority and no time.  Callable from any thread. */
+ * carry their priority and no time.  Callable from any thread.
+ *
+ * Nothing waits for the log: a line that its reader, or a full disk, does not take is lost,
+ * and the next line that is taken tells how many were. */
 #ifndef PARTYLINE_LOG_H
 #define PARTYLINE_LOG_H
 
@@ -24,6 +27,9 @@ void pl_log_set_level(enum pl_log_level level);
 
 /* "error", "warning", "info" or "debug" to a level; -EINVAL for anything else. */
 int pl_log_level_parse(const char *name, enum pl_log_level *level);
+
+/* Lines that were lost since the program began. */
+unsigned pl_log_lost(void);
 
 PL_END_DECLS
 #endif

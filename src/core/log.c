@@ -1,7 +1,8 @@
 /* log.c: one line to standard error per call.
  *
- * A whole line goes out in one write, so lines of several threads do not mix.  The level
- * and the count of lost lines are the library's only state outside a reactor. */
+ * A line goes out whole, or is lost and counted: the server waits for no reader, and lives
+ * without a disk that has room.  The level, and how the last lines fared, are the library's
+ * only state outside a reactor. */
 #include "core.h"
 
 #include <errno.h>
@@ -20,7 +21,11 @@ static const char *const names[] = { "error", "warning", "info", "debug" };
 static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" }; /* sd-daemon(3) */
 
 static atomic_int threshold = PL_LOG_INFO;
-static atomic_uint dropped;
+static atomic_uint lost_in_all;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the next two */
+static unsigned untold; /* lines that were lost since the count was told last */
+static bool torn;       /* a line was begun and not ended */
 
 void pl_log_set_level(enum pl_log_level level)
 {
@@ -75,30 +80,58 @@ static size_t prefix(char *out, size_t size, enum pl_log_level level)
 	return n + (size_t)snprintf(out + n, size - n, "%s: ", names[level]);
 }
 
-/* A reader of the log that is stuck must not stop the server: what does not fit is
- * dropped, and counted in the next line that does. */
-static void send_line(const char *line, size_t len)
+/* All of the text, or false: a reader who is stuck, or has gone, and a disk that is full must
+ * not stop the server. */
+static bool put(const char *text, size_t len)
 {
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	while (len > 0) {
+		struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+		const int ready = poll(&p, 1, 0);
+		ssize_t n = -1;
+
+		if (ready > 0)
+			n = write(STDERR_FILENO, text, len);
+		if ((ready < 0 || (ready > 0 && n < 0)) && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		torn = n < (ssize_t)len || text[len - 1] != '\n';
+		text += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* What could not be written is told by the next line that can. */
+static bool put_note(void)
+{
 	char note[128];
-	unsigned lost;
 	size_t n;
 
-	if (poll(&p, 1, 0) == 0) {
-		atomic_fetch_add(&dropped, 1);
-		return;
+	if (!untold)
+		return true;
+	n = prefix(note, sizeof note, PL_LOG_WARNING);
+	n += (size_t)snprintf(note + n, sizeof note - n,
+	                      "%u lines of the log were lost\n", untold);
+	if (!put(note, n))
+		return false;
+	untold = 0;
+	return true;
+}
+
+static void send_line(const char *line, size_t len)
+{
+	pthread_mutex_lock(&lock);
+	if ((torn && !put("\n", 1)) || !put_note() || !put(line, len)) {
+		untold++;
+		atomic_fetch_add(&lost_in_all, 1);
 	}
-	lost = atomic_exchange(&dropped, 0);
-	if (lost) {
-		n = prefix(note, sizeof note, PL_LOG_WARNING);
-		n += (size_t)snprintf(note + n, sizeof note - n,
-		                      "%u lines of the log were lost\n", lost);
-		if (write(STDERR_FILENO, note, n) < 0)
-			atomic_fetch_add(&dropped, lost);
-	}
-	/* Nobody to tell when this fails, and nothing depends on it. */
-	if (write(STDERR_FILENO, line, len) < 0)
-		return;
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned pl_log_lost(void)
+{
+	return atomic_load(&lost_in_all);
 }
 
 void pl_log(enum pl_log_level level, const char *fmt, ...)

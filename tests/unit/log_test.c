@@ -2,13 +2,49 @@
 #include "cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <partyline/log.h>
+
+/* --- a kernel that interrupts, and takes a little at a time --------------------------- */
+
+static atomic_uint calls; /* 0: it does not */
+
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+
+static bool interrupted(void)
+{
+	if (!atomic_load(&calls) || atomic_fetch_add(&calls, 1) % 3)
+		return false;
+	errno = EINTR;
+	return true;
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	return interrupted() ? -1 : __real_poll(fds, n, timeout_ms);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+	if (interrupted())
+		return -1;
+	return __real_write(fd, data, atomic_load(&calls) && len > 9 ? 9 : len);
+}
+
+/* --- what is written ------------------------------------------------------------------ */
 
 /* What a function writes to standard error. */
 static const char *caught(void (*fn)(void))
@@ -143,6 +179,12 @@ static void say_from_threads(void)
 		pthread_join(threads[i], NULL);
 }
 
+static void assert_each_line_is(const char *text, const char *line)
+{
+	for (; *text; text += strlen(line))
+		assert_int_equal(strncmp(text, line, strlen(line)), 0);
+}
+
 static void lines_of_several_threads_do_not_mix(void **state)
 {
 	const char *text;
@@ -151,11 +193,7 @@ static void lines_of_several_threads_do_not_mix(void **state)
 	setenv("JOURNAL_STREAM", "8:12345", 1);
 	text = caught(say_from_threads);
 	assert_int_equal(count_lines(text), 800);
-	for (; *text; text = strchr(text, '\n') + 1)
-		assert_int_equal(strncmp(text,
-		                         "<6>0123456789012345678901234567890123456789\n",
-		                         44),
-		                 0);
+	assert_each_line_is(text, "<6>0123456789012345678901234567890123456789\n");
 }
 
 static int errno_after;
@@ -227,6 +265,131 @@ static void a_reader_who_is_stuck_stops_nobody_and_reads_how_much_he_missed(void
 	assert_string_equal(strchr(told + 1, '\n'), "\n<6>again\n");
 }
 
+/* --- when it cannot be written ------------------------------------------------------ */
+
+static int saved_stderr;
+
+/* From here on to this descriptor (-1: it is closed), until stderr_back(). */
+static void stderr_to(int fd)
+{
+	saved_stderr = dup(STDERR_FILENO);
+	assert_true(saved_stderr >= 0);
+	if (fd >= 0)
+		dup2(fd, STDERR_FILENO);
+	else
+		close(STDERR_FILENO);
+}
+
+static void stderr_back(void)
+{
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+}
+
+static void say(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		pl_log(PL_LOG_INFO, "line");
+}
+
+/* So many lines are lost on fd, and the next line that comes through tells how many. */
+static void assert_lost_and_told(int fd, unsigned n)
+{
+	const unsigned before = pl_log_lost();
+	char wanted[80];
+
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	stderr_to(fd);
+	say(n);
+	stderr_back();
+	assert_int_equal(pl_log_lost() - before, n);
+	snprintf(wanted, sizeof wanted, "<4>%u lines of the log were lost\n", n);
+	assert_non_null(strstr(caught(say_all_levels), wanted));
+	assert_null(strstr(caught(say_all_levels), "lost")); /* once */
+	assert_int_equal(pl_log_lost() - before, n);
+}
+
+static void lines_that_a_full_disk_does_not_take_are_counted_and_told(void **state)
+{
+	const int fd = open("/dev/full", O_WRONLY);
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* there is none but on Linux */
+	assert_lost_and_told(fd, 7);
+	close(fd);
+}
+
+static void lines_whose_reader_has_gone_are_counted_and_told(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN); /* as every program does that serves */
+	assert_int_equal(pipe(fds), 0);
+	close(fds[0]);
+	assert_lost_and_told(fds[1], 5);
+	close(fds[1]);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+static void lines_to_nowhere_are_counted_and_told(void **state)
+{
+	(void)state;
+	assert_lost_and_told(-1, 3);
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes;
+	setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+/* The kernel takes the first bytes of a line and then no more. */
+static void a_line_that_was_cut_has_a_row_of_its_own(void **state)
+{
+	FILE *file = tmpfile();
+	char text[400] = "";
+	struct rlimit before;
+	unsigned lost = pl_log_lost();
+
+	(void)state;
+	assert_non_null(file);
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	stderr_to(fileno(file));
+	limit_files(12); /* one line of 8 bytes, and half of the next */
+	say(4);
+	limit_files(before.rlim_cur);
+	say(2);
+	stderr_back();
+	signal(SIGXFSZ, SIG_DFL);
+	assert_true(pread(fileno(file), text, sizeof text - 1, 0) > 0);
+	fclose(file);
+	assert_string_equal(text, "<6>line\n<6>l\n<4>3 lines of the log were lost\n"
+	                          "<6>line\n<6>line\n");
+	assert_int_equal(pl_log_lost() - lost, 3);
+}
+
+static void interruptions_and_short_writes_lose_nothing_and_mix_nothing(void **state)
+{
+	const unsigned lost = pl_log_lost();
+	const char *text;
+
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:12345", 1);
+	atomic_store(&calls, 1);
+	text = caught(say_from_threads);
+	assert_true(atomic_exchange(&calls, 0) > 5 * 800);
+	assert_int_equal(pl_log_lost(), lost);
+	assert_int_equal(count_lines(text), 800);
+	assert_each_line_is(text, "<6>0123456789012345678901234567890123456789\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +403,11 @@ int main(void)
 		T(errno_is_left_alone),
 		T(a_reader_who_is_stuck_stops_nobody_and_reads_how_much_he_missed),
 		T(levels_have_names),
+		T(lines_that_a_full_disk_does_not_take_are_counted_and_told),
+		T(lines_whose_reader_has_gone_are_counted_and_told),
+		T(lines_to_nowhere_are_counted_and_told),
+		T(a_line_that_was_cut_has_a_row_of_its_own),
+		T(interruptions_and_short_writes_lose_nothing_and_mix_nothing),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
