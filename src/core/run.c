@@ -18,12 +18,25 @@
 /* Together with the last turns less than the 3 s that were promised. */
 #define GOODBYE_MS 2500
 
+/* Each person is a descriptor, and the usual soft limit of 1024 is there for programs that
+ * use select(), which this one does not. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int pl_listen_all(struct pl_reactor *r, const char *prog, struct pl_factory *f,
                   const char *const *endpoints, size_t n, struct pl_port **ports)
 {
 	struct pl_error err;
 	int code = 0;
 
+	raise_descriptor_limit();
 	for (size_t i = 0; i < n; i++) {
 		ports[i] = pl_listen(r, endpoints[i], f, &err);
 		if (ports[i])
@@ -65,19 +78,9 @@ static void print_ready_lines(struct pl_port *const *ports, size_t n)
 		       pl_port_place(ports[i]), pl_port_command(ports[i]));
 		printf(*remark ? "  (%s)\n" : "%s\n", remark);
 	}
-	fflush(stdout);
-}
-
-/* Each person is a descriptor, and the usual soft limit of 1024 is there for programs that
- * use select(), which this one does not. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (fflush(stdout) != 0 || ferror(stdout))
+		pl_log(PL_LOG_WARNING, "the ready lines could not be printed: %s",
+		       strerror(errno));
 }
 
 /* --- until a signal, and then the goodbye ------------------------------------------------ */
@@ -139,6 +142,7 @@ int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *
 
 	/* A terminal or a pipe that went away must not end the conversation. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* nor a file that has reached its limit */
 	raise_descriptor_limit();
 	code = pl_reactor_on_signal(r, SIGINT, on_signal, &g);
 	if (!code)

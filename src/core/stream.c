@@ -2,6 +2,8 @@
  *
  * All that tcp and unix have in common, and any other stream socket would.  It does not
  * know addresses or endpoints. */
+#include <partyline/log.h>
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 
 #define ACCEPTS_A_TURN 32
 #define REST_MS 100
+#define EPISODE_MS (60 * 1000) /* a shortage that pauses for less is one */
 #define PIECES_A_WRITE 64
 
 /* --- one connection ------------------------------------------------------------------- */
@@ -217,6 +220,16 @@ static void on_rested(struct pl_timer *t)
 	pl_watch_set(a->watch.reactor, &a->watch, PL_READ);
 }
 
+/* In the log once an episode: who is turned away again and again would fill it. */
+static void tell_shortage(struct pl_acceptor *a, const char *of)
+{
+	const uint64_t now_ms = pl_reactor_now(a->watch.reactor);
+
+	if (!a->short_ms || now_ms - a->short_ms >= EPISODE_MS)
+		pl_log(PL_LOG_WARNING, "out of %s: nobody more is let in for now", of);
+	a->short_ms = now_ms;
+}
+
 /* Out of descriptors: without this the waiting connection would stay, poll() would not
  * sleep, and the person would look at nothing. */
 static void turn_one_away(struct pl_acceptor *a)
@@ -228,6 +241,10 @@ static void turn_one_away(struct pl_acceptor *a)
 	if (a->spare_fd >= 0)
 		close(a->spare_fd);
 	fd = accept(a->watch.fd, NULL, NULL);
+	pl_count(a->watch.reactor,
+	         fd >= 0 ? "connections: turned away, out of descriptors"
+	                 : "connections: kept waiting, out of descriptors",
+	         1);
 	if (fd >= 0) {
 		if (send(fd, sentence, sizeof sentence - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 			shutdown(fd, SHUT_WR);
@@ -253,9 +270,12 @@ static void on_acceptable(struct pl_watch *w, unsigned events PL_UNUSED)
 				a->accepted(a, fd, (struct sockaddr *)&from, len);
 		} else if (errno == EMFILE || errno == ENFILE) {
 			turn_one_away(a);
+			tell_shortage(a, "descriptors");
 			rest(a);
 			return;
 		} else if (errno == ENOBUFS || errno == ENOMEM) {
+			pl_count(w->reactor, "connections: kept waiting, out of memory", 1);
+			tell_shortage(a, "memory");
 			rest(a);
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {

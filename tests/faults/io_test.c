@@ -16,13 +16,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 
 /* --- a kernel with moods --------------------------------------------------------- */
 
 static unsigned mood; /* 0: none */
 static unsigned long interrupted, delayed, cut;
-static int next_send_fails; /* with this errno; 0: it does not */
+static int next_send_fails, next_accept_fails; /* with this errno; 0: it does not */
 
 static unsigned pick(unsigned n)
 {
@@ -94,6 +95,11 @@ ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
 
 int __wrap_accept(int fd, struct sockaddr *from, socklen_t *len)
 {
+	if (next_accept_fails) {
+		errno = next_accept_fails;
+		next_accept_fails = 0;
+		return -1;
+	}
 	if (fails_now())
 		return -1;
 	if (mood != 0 && pick(4) == 0) {
@@ -245,6 +251,40 @@ static void a_send_that_meets_a_reset_tells_of_it_behind_the_last_words(void **s
 	send_to_one(ECONNRESET, true, "made; data \"last words\"; lost -104");
 }
 
+static void come_in_while_accept_fails(int fails_with)
+{
+	static const char counter[] = "connections: kept waiting, out of memory";
+	struct pl_world *w = pl_world_create(1);
+	struct records records;
+	struct pl_port *port;
+	int fd;
+
+	records_init(&records, NULL);
+	port = records_listen(&records, pl_world_reactor(w), "tcp:0:interface=127.0.0.1",
+	                      NULL);
+	next_accept_fails = fails_with;
+	fd = loopback_connect(pl_port_name(port));
+	for (int turns = 0; turns < 1000 && next_accept_fails; turns++)
+		world_turn(w, 1);
+	for (int turns = 0; turns < 10; turns++) /* the clock stands still */
+		world_turn(w, 1);
+	assert_int_equal(records.count, 0);
+	assert_int_equal(pl_counted(pl_world_reactor(w), counter), 1);
+	pl_world_advance(w, 100);
+	assert_int_equal(records.count, 1);
+	records_check(&records);
+	close(fd);
+	pl_world_destroy(w);
+	records_finish(&records);
+}
+
+static void who_comes_while_there_is_no_memory_for_him_waits_and_is_counted(void **state)
+{
+	(void)state;
+	come_in_while_accept_fails(ENOMEM);
+	come_in_while_accept_fails(ENOBUFS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +292,8 @@ int main(void)
 		cmocka_unit_test(a_send_without_memory_ends_the_connection),
 		cmocka_unit_test(a_send_after_the_peers_end_is_no_more_than_that_end),
 		cmocka_unit_test(a_send_that_meets_a_reset_tells_of_it_behind_the_last_words),
+		cmocka_unit_test(
+			who_comes_while_there_is_no_memory_for_him_waits_and_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("moods of the kernel", tests, NULL, NULL);

@@ -23,6 +23,7 @@ enum { SETTLE_MAX = 1000000 };
 struct pl_world {
 	struct pl_reactor *reactor;
 	uint64_t now_ms;
+	int64_t wall_step_ms; /* how far the wall clock was set */
 	uint64_t random;
 	int real_ms;      /* how long the next poll() may wait in earnest */
 	bool time_passes; /* when nothing is ready */
@@ -48,7 +49,7 @@ static int64_t fake_wall(void *ctx)
 {
 	const struct pl_world *w = ctx;
 
-	return START_WALL_MS + (int64_t)(w->now_ms - START_MS);
+	return START_WALL_MS + w->wall_step_ms + (int64_t)(w->now_ms - START_MS);
 }
 
 static int fake_poll(void *ctx, struct pollfd *fds, nfds_t n, int timeout_ms)
@@ -167,6 +168,11 @@ void pl_world_advance(struct pl_world *w, uint64_t ms)
 	}
 	w->time_passes = false;
 	pl_world_settle(w);
+}
+
+void world_step_wall(struct pl_world *w, int64_t ms)
+{
+	w->wall_step_ms += ms;
 }
 
 int open_descriptors(void)

@@ -8,6 +8,9 @@
  * real time for the kernel: a byte takes a moment to cross a terminal line. */
 void world_turn(struct pl_world *w, int real_ms);
 
+/* Somebody sets the wall clock, forward or back; nothing else changes. */
+void world_step_wall(struct pl_world *w, int64_t ms);
+
 /* How many descriptors are open: as many after a test as before. */
 int open_descriptors(void);
 

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <partyline/stats.h>
 #include <partyline/transport_impl.h>
 
 /* --- one connection, on a pair of sockets ---------------------------------------- */
@@ -413,7 +414,81 @@ static void who_is_turned_away_costs_no_descriptor(void **state)
 		scene_run_to(s, s->now_ms + 100);
 	}
 	assert_int_equal(d.n, 0);
+	assert_int_equal(pl_counted(s->reactor,
+	                            "connections: turned away, out of descriptors"),
+	                 5);
 	assert_int_equal(open_descriptors(), descriptors);
+	door_close(&d);
+}
+
+static void shortage(struct door *d)
+{
+	int client = knock(d);
+	rlim_t before = allow_no_more_descriptors();
+
+	turn(d->scene);
+	allow_descriptors(before);
+	close(client);
+	scene_run_to(d->scene, d->scene->now_ms + 100);
+}
+
+static unsigned count_in_log(FILE *file, const char *words)
+{
+	static char text[10000];
+	unsigned n = 0;
+
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		n++;
+	return n;
+}
+
+/* O6: an attacker who holds all descriptors must not fill the disk as well. */
+static void the_log_tells_of_a_shortage_once_an_episode(void **state)
+{
+	struct scene *s = *state;
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	struct door d;
+
+	door_open(&d, s);
+	dup2(fileno(file), STDERR_FILENO);
+	for (int i = 0; i < 20; i++)
+		shortage(&d);
+	scene_run_to(s, s->now_ms + 30000);
+	shortage(&d); /* still the same */
+	scene_run_to(s, s->now_ms + 60000);
+	shortage(&d);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	rewind(file);
+	assert_int_equal(count_in_log(file, "out of descriptors"), 2);
+	fclose(file);
+	door_close(&d);
+}
+
+static void without_a_spare_descriptor_who_knocks_waits_and_is_let_in_later(void **state)
+{
+	static const char counter[] = "connections: kept waiting, out of descriptors";
+	struct scene *s = *state;
+	struct door d;
+	rlim_t before;
+	int client, taken;
+
+	door_open(&d, s);
+	client = knock(&d);
+	close(d.acceptor.spare_fd);
+	taken = dup(0); /* somebody else has taken its place */
+	d.acceptor.spare_fd = -1;
+	before = allow_no_more_descriptors();
+	turn(s);
+	close(taken);
+	allow_descriptors(before);
+	assert_int_equal(pl_counted(s->reactor, counter), 1);
+	scene_run_to(s, s->now_ms + 100);
+	turn(s);
+	assert_int_equal(d.n, 1);
+	close(client);
 	door_close(&d);
 }
 
@@ -434,6 +509,8 @@ int main(void)
 		T(an_acceptor_that_was_never_started_may_be_stopped),
 		T(when_descriptors_run_out_one_is_turned_away_and_accepting_rests),
 		T(who_is_turned_away_costs_no_descriptor),
+		T(the_log_tells_of_a_shortage_once_an_episode),
+		T(without_a_spare_descriptor_who_knocks_waits_and_is_let_in_later),
 	};
 
 	return cmocka_run_group_tests_name("streams", tests, NULL, NULL);
