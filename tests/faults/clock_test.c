@@ -146,6 +146,7 @@ static void idle_is_how_long_it_was_and_not_what_the_clock_says(void **state)
 {
 	struct place *p = *state;
 
+	assert_they_talk(p);
 	pl_world_advance(p->world, 3 * 60 * 1000);
 	for (int i = 0; i < STEPS; i++) {
 		world_step_wall(p->world, steps_ms[i]);
