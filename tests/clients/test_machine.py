@@ -140,6 +140,11 @@ def a_log_that_may_not_grow_is_no_end_and_tells_what_it_lost(scene):
 # --- signals ----------------------------------------------------------------------------
 
 
+def busy_server(scene):
+    endpoints = "tcp:0", "udp:0", f"pty:{scene.line(0)}"
+    return scene.server(*endpoints, arguments=harness.AS_FAST_AS_HE_LIKES)
+
+
 def they_talk_meanwhile(scene, server, disturb):
     people = [scene.stream(server).joins(name) for name in ("ann", "bob", "cat")]
     people.append(scene.datagrams(server).joins("dan"))
@@ -165,13 +170,13 @@ def they_talk_meanwhile(scene, server, disturb):
 
 @test
 def signals_without_end_lose_nothing(scene):
-    server = scene.server("tcp:0", "udp:0", f"pty:{scene.line(0)}")
+    server = busy_server(scene)
     they_talk_meanwhile(scene, server, lambda: server.kill(signal.SIGHUP))
 
 
 @test
 def being_stopped_and_continued_without_end_loses_nothing(scene):
-    server = scene.server("tcp:0", "udp:0", f"pty:{scene.line(0)}")
+    server = busy_server(scene)
 
     def stop_and_continue():
         server.kill(signal.SIGSTOP)
