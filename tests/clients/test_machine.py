@@ -11,6 +11,7 @@ import harness
 from harness import PATIENCE, Server, Stream, test
 
 EXIT_FAILED = 1
+CLOSED = {"<&-": 0, ">&-": 1, "2>&-": 2}
 
 
 def they_talk(*people):
@@ -58,6 +59,9 @@ def serves(scene, redirection):
     ann = connected(scene, path).joins("ann")
     bob = Stream(scene, path).joins("bob")
     they_talk(ann, bob)
+    for words, number in CLOSED.items():
+        if words in redirection.split():  # nothing of ours has taken its place
+            assert os.readlink(f"/proc/{server.process.pid}/fd/{number}") == os.devnull
     server.kill(signal.SIGHUP)  # which is a line of the log
     they_talk(ann, bob)
     for person in ann, bob:
