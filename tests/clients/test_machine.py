@@ -243,8 +243,8 @@ def when_descriptors_run_out_those_who_are_there_talk_on(scene):
 
     assert scene.until(let_in, PATIENCE), "who comes after that is not let in"
     server.stops()
-    server.errors.reads("out of descriptors")
-    server.errors.has_read("out of descriptors", times=1)
+    server.errors.reads("warning: out of descriptors")
+    server.errors.has_read("warning: out of descriptors", times=1)
 
 
 if __name__ == "__main__":
