@@ -223,6 +223,51 @@ static void open_standard_descriptors(void)
 		close(fd);
 }
 
+enum { GO_ON = -1 };
+
+/* One option: GO_ON, or the status to exit with. */
+static int take_option(struct settings *set, int option, const char *value, const char *word)
+{
+	enum pl_log_level level;
+
+	switch (option) {
+	case 'm':
+		set->motd_file = value;
+		return GO_ON;
+	case 'n':
+		set->name = value;
+		return GO_ON;
+	case 'l':
+		if (pl_log_level_parse(value, &level) < 0)
+			return wrong_usage("--log-level is error, warning, info or debug, not ",
+			                   value);
+		pl_log_set_level(level);
+		return GO_ON;
+	case 'r':
+		if (chat_rate_parse(value, &set->rate) < 0)
+			return wrong_usage("--rate is " CHAT_RATE_RULE ", not ", value);
+		return GO_ON;
+	case 'u':
+		if (!parse_limit(value, &set->limits.max_users))
+			return wrong_usage("--max-users is 1 to 1000000, not ", value);
+		return GO_ON;
+	case 's':
+		if (!parse_limit(value, &set->limits.per_source))
+			return wrong_usage("--per-source is 1 to 1000000, not ", value);
+		return GO_ON;
+	case 'U':
+		set->user = value;
+		return GO_ON;
+	case 'v':
+		printf("partyline %s\n", pl_version());
+		return written();
+	case 'h':
+		return print_help();
+	default:
+		return wrong_usage("unknown, or lacks its value: ", word);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -241,57 +286,18 @@ int main(int argc, char **argv)
 		.name = "partyline",
 		.limits = { PL_MAX_USERS_DEFAULT, PL_PER_SOURCE_DEFAULT },
 	};
-	enum pl_log_level level;
-	int option;
+	int option, status = GO_ON;
 
 	chat_rate_parse(CHAT_RATE_DEFAULT, &set.rate);
 	open_standard_descriptors();
 	opterr = 0; /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
 	signal(SIGXFSZ, SIG_IGN); /* the log may be a file that has reached its limit */
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (option) {
-		case 'm':
-			set.motd_file = optarg;
-			break;
-		case 'n':
-			set.name = optarg;
-			break;
-		case 'l':
-			if (pl_log_level_parse(optarg, &level) < 0)
-				return wrong_usage("--log-level is error, warning, info or "
-				                   "debug, not ",
-				                   optarg);
-			pl_log_set_level(level);
-			break;
-		case 'r':
-			if (chat_rate_parse(optarg, &set.rate) < 0)
-				return wrong_usage("--rate is " CHAT_RATE_RULE ", not ",
-				                   optarg);
-			break;
-		case 'u':
-			if (!parse_limit(optarg, &set.limits.max_users))
-				return wrong_usage("--max-users is 1 to 1000000, not ",
-				                   optarg);
-			break;
-		case 's':
-			if (!parse_limit(optarg, &set.limits.per_source))
-				return wrong_usage("--per-source is 1 to 1000000, not ",
-				                   optarg);
-			break;
-		case 'U':
-			set.user = optarg;
-			break;
-		case 'v':
-			printf("partyline %s\n", pl_version());
-			return written();
-		case 'h':
-			return print_help();
-		default:
-			return wrong_usage("unknown, or lacks its value: ",
-			                   argv[optind - 1]);
-		}
-	}
+	while (status == GO_ON &&
+	       (option = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		status = take_option(&set, option, optarg, argv[optind - 1]);
+	if (status != GO_ON)
+		return status;
 	set.endpoints = (const char *const *)argv + optind;
 	set.n = (size_t)(argc - optind);
 	if (set.n == 0)
