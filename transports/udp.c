@@ -24,10 +24,10 @@
 #define IDLE_DEFAULT_S 300
 #define IDLE_MAX_S (24 * 60 * 60)
 
-/* With a queue of 16 KiB and a session each, 2048 peers are some 50 MiB.  A prefix of
- * 32 is a class behind one router; whoever has many of those has an eighth of all (U3). */
+/* With a queue of 16 KiB and a session each, 2048 peers are some 50 MiB.  One network has
+ * as many of them as one source may have of anything; whoever has many networks has an
+ * eighth of all (U3). */
 #define PEERS_MAX 2048
-#define PEERS_PER_PREFIX 32
 #define PEERS_PER_WIDE_PREFIX 256
 
 #define UNHEARD_TEXT "-- too fast: %zu line%s dropped --\r\n"
@@ -173,6 +173,7 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	struct udp_port *port = s->port;
 	struct udp_peer *peer = calloc(1, sizeof *peer);
 	char name[PL_ADDRESS_TEXT], host[PL_ADDRESS_TEXT];
+	struct pl_prefix source;
 
 	if (!peer)
 		return NULL;
@@ -186,8 +187,11 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	pl_address_host(pl_udp_address(sender), host, sizeof host);
 	HASH_ADD_BYHASHVALUE(hh, port->peers, sender.key, sizeof sender->key,
 	                     table_hash(port, &sender->key), peer);
+	pl_prefix_of(pl_udp_address(sender), PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6, &source);
 	if (!peer->hh.tbl ||
-	    pl_transport_name(&peer->transport, name, "address", host, NULL) < 0) {
+	    pl_transport_name(&peer->transport, name, "address", host, NULL) < 0 ||
+	    (!pl_udp_door_trusts(&port->door, pl_udp_address(sender)) &&
+	     pl_transport_set_origin(&peer->transport, &source) < 0)) {
 		pl_transport_discard(&peer->transport);
 		return NULL;
 	}
@@ -200,29 +204,21 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	return peer;
 }
 
-static size_t neighbours(const struct udp_port *port, const struct sockaddr *sa,
-                         unsigned bits_v4, unsigned bits_v6)
-{
-	struct pl_prefix prefix;
-	size_t n = 0;
-
-	pl_prefix_of(sa, bits_v4, bits_v6, &prefix);
-	for (const struct udp_peer *p = port->peers; p; p = p->hh.next)
-		n += pl_prefix_holds(&prefix, pl_udp_address(&p->sender));
-	return n;
-}
-
-/* No more from his network, or at all. */
+/* No more at all, or from what may be one customer's many networks.  Of one network as many
+ * may come as the limits of endpoint.h say. */
 static bool is_full(const struct udp_port *port, const struct sockaddr *sa)
 {
+	struct pl_prefix wide;
+	size_t neighbours = 0;
+
 	if (HASH_CNT(hh, port->peers) >= PEERS_MAX)
 		return true;
 	if (pl_udp_door_trusts(&port->door, sa))
 		return false;
-	return neighbours(port, sa, PL_UDP_PREFIX_V4, PL_UDP_PREFIX_V6) >=
-	               PEERS_PER_PREFIX ||
-	       neighbours(port, sa, PL_UDP_WIDE_PREFIX_V4, PL_UDP_WIDE_PREFIX_V6) >=
-	               PEERS_PER_WIDE_PREFIX;
+	pl_prefix_of(sa, PL_UDP_WIDE_PREFIX_V4, PL_UDP_WIDE_PREFIX_V6, &wide);
+	for (const struct udp_peer *p = port->peers; p; p = p->hh.next)
+		neighbours += pl_prefix_holds(&wide, pl_udp_address(&p->sender));
+	return neighbours >= PEERS_PER_WIDE_PREFIX;
 }
 
 /* --- receiving ---------------------------------------------------------------------- */

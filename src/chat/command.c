@@ -170,6 +170,8 @@ static void run_stats(struct session *s, struct args a)
 	(void)a;
 	for (size_t i = 0; pl_counter_at(r, i, &what, &n); i++)
 		pl_send_linef(&s->line, "%10" PRIu64 "  %s", n, what);
+	if (pl_log_lost())
+		pl_send_linef(&s->line, "%10u  log: lines lost", pl_log_lost());
 	duration_text(pl_reactor_now(r) - s->chat->started_ms, up);
 	session_tell(s, "up for %s, %zu %s", up, s->chat->count,
 	             s->chat->count == 1 ? "person" : "people");

@@ -130,6 +130,7 @@ static unsigned or_default(unsigned said, unsigned otherwise)
 	return said ? said : otherwise;
 }
 
+/* The sentences are short enough for an answer to an address that is not proved (U1). */
 const char *pl_limits_admit(struct pl_transport *t)
 {
 	struct pl_quota *all = &t->reactor->quota,
@@ -149,7 +150,7 @@ const char *pl_limits_admit(struct pl_transport *t)
 	    (t->origin->connections > per_source || !take_join(t->origin, per_source))) {
 		pl_count(t->reactor, "connections: turned away, too many from one source",
 		         1);
-		return "-- too many from your address, please try again later --\r\n";
+		return "-- too many from your address, try again later --\r\n";
 	}
 	all->users++;
 	own->users++;

@@ -132,6 +132,8 @@ static void log_counters(const struct pl_reactor *r)
 
 	for (size_t i = 0; pl_counter_at(r, i, &what, &n); i++)
 		pl_log(PL_LOG_INFO, "counted: %" PRIu64 " %s", n, what);
+	if (pl_log_lost())
+		pl_log(PL_LOG_INFO, "counted: %u log: lines lost", pl_log_lost());
 }
 
 int pl_serve(struct pl_reactor *r, struct pl_factory *f, struct pl_port *const *ports,

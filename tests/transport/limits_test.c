@@ -129,7 +129,7 @@ static void assert_turned_away(struct place *p, int i, const char *why)
 }
 
 #define FULL "-- too many people here, please try again later --\r\n"
-#define MANY "-- too many from your address, please try again later --\r\n"
+#define MANY "-- too many from your address, try again later --\r\n"
 
 static uint64_t counted(struct place *p, const char *what)
 {

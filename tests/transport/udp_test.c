@@ -425,7 +425,10 @@ static void u3_one_prefix_has_room_for_32_and_the_next_is_told(void **state)
 		pl_world_advance(f->world, 1000);
 	}
 	assert_int_equal(records_alive(&f->records), 32);
-	assert_string_equal(net.sent, "-- full, try again later --\r\n");
+	assert_string_equal(net.sent,
+	                    "-- too many from your address, try again later --\r\n");
+	assert_int_equal(counted(f, "connections: turned away, too many from one source"),
+	                 1);
 	set_far("198.51.100.1", 50312);
 	say(f, fd, "hello\n");
 	assert_int_equal(records_alive(&f->records), 33);
