@@ -15,7 +15,8 @@ struct pl_group_link;
 
 struct pl_group_ops {
 	/* Both optional.  The line of m in a style, without its end, valid until m is gone
-	 * (NULL: out of memory, nobody of that style hears it); does this member hear m? */
+	 * (NULL: out of memory; those of that style read that a line was skipped); does this
+	 * member hear m? */
 	const char *(*render)(struct pl_group *g, struct pl_msg *m, enum pl_style style,
 	                      size_t *len);
 	bool (*wants)(struct pl_group_link *member, const struct pl_msg *m);

@@ -10,6 +10,7 @@
 #include <partyline/transport.h>
 
 #include <stdarg.h>
+#include <stdio.h>
 
 void pl_group_init(struct pl_group *g, const struct pl_group_ops *ops)
 {
@@ -61,14 +62,16 @@ void pl_group_leave(struct pl_group_link *k)
 	*k = (struct pl_group_link){ 0 };
 }
 
+/* Without memory of its own: the lack of it may be the reason. */
 void pl_group_caught_up(struct pl_group_link *k)
 {
-	const size_t skipped = k->skipped;
+	char text[60];
+	const int len = snprintf(text, sizeof text, "-- %zu line%s skipped --",
+	                         k->skipped, k->skipped == 1 ? "" : "s");
 
+	if (k->skipped)
+		pl_send_line(k->line, text, (size_t)len);
 	k->skipped = 0;
-	if (skipped)
-		pl_send_linef(k->line, "-- %zu line%s skipped --", skipped,
-		              skipped == 1 ? "" : "s");
 }
 
 /* The line that is the same for all: once, not once for each of them. */
@@ -80,13 +83,18 @@ static const char *render(struct pl_group *g, struct pl_msg *m, enum pl_style st
 	return pl_msg_render(m, style, len);
 }
 
-/* False when he is behind and does not get it. */
+/* False when he does not get it: he is behind, or there is no line for lack of memory. */
 static bool send_to(struct pl_group_link *k, const char *line, size_t len, bool own)
 {
 	if (!k->line->line)
 		return true; /* not connected yet, or no more */
 	if (pl_writing_paused(k->line->protocol.transport)) {
 		k->skipped++; /* until resume_writing tells him */
+		return false;
+	}
+	if (!line) {
+		k->skipped++;
+		pl_group_caught_up(k);
 		return false;
 	}
 	pl_line_show(k->line, line, len, own);
@@ -97,13 +105,11 @@ static void send_to_all(struct pl_group *g, struct pl_msg *m,
                         const struct pl_line_receiver *speaker,
                         const struct pl_line_receiver *but)
 {
-	size_t len;
-	const struct pl_transport *slow = NULL;
+	size_t len = 0;
+	const struct pl_transport *missed = NULL;
 	uint64_t skipped = 0;
 	const char *line = render(g, m, PL_STYLE_PLAIN, &len);
 
-	if (!line)
-		return;
 	for (struct pl_group_link *k = g->first; k; k = k->next) {
 		const bool own = k->line == speaker;
 
@@ -113,11 +119,13 @@ static void send_to_all(struct pl_group *g, struct pl_msg *m,
 			continue;
 		if (send_to(k, line, len, own))
 			continue;
-		slow = k->line->protocol.transport;
+		missed = k->line->protocol.transport;
 		skipped++;
 	}
-	if (slow) /* once for all of them: a flood of lines may meet a crowd of them */
-		pl_count(pl_transport_reactor(slow), "lines: skipped for slow readers",
+	if (missed) /* once for all of them: a flood of lines may meet a crowd of them */
+		pl_count(pl_transport_reactor(missed),
+		         line ? "lines: skipped for slow readers"
+		              : "lines: skipped, out of memory",
 		         skipped);
 }
 

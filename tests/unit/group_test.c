@@ -4,6 +4,7 @@
 #include "person.h"
 #include "terminal.h"
 
+#include <partyline/stats.h>
 #include <partyline/testing.h>
 
 #include <errno.h>
@@ -325,10 +326,28 @@ static void a_group_renders_once_and_its_own_way(void **state)
 	join(place, EVE, false);
 	say(place, NULL, "hello");
 	assert_int_equal(place->rendered, 1);
-	say(place, NULL, "out of memory");
-	assert_int_equal(place->rendered, 2);
 	assert_string_equal(screen(place, ANN), "HELLO\r\n");
 	assert_string_equal(screen(place, EVE), "HELLO\r\n");
+}
+
+static void a_line_for_which_there_is_no_memory_is_told_as_skipped(void **state)
+{
+	static const struct pl_group_ops ops = { .render = shout };
+	struct place *place = *state;
+
+	place->room.ops = &ops;
+	join(place, ANN, false);
+	join(place, EVE, false);
+	say(place, NULL, "hello");
+	say(place, NULL, "out of memory");
+	say(place, NULL, "again");
+	assert_int_equal(place->rendered, 3);
+	assert_string_equal(screen(place, ANN),
+	                    "HELLO\r\n-- 1 line skipped --\r\nHELLO\r\n");
+	assert_string_equal(screen(place, EVE), screen(place, ANN));
+	assert_int_equal(pl_counted(pl_world_reactor(place->world),
+	                            "lines: skipped, out of memory"),
+	                 2);
 }
 
 /* --- slow wires ------------------------------------------------------------------------------ */
@@ -513,6 +532,7 @@ int main(void)
 		T(who_has_joined_before_his_connection_was_made_hears_nothing_yet),
 		T(members_are_asked_what_they_want),
 		T(a_group_renders_once_and_its_own_way),
+		T(a_line_for_which_there_is_no_memory_is_told_as_skipped),
 		T(who_does_not_keep_up_reads_how_many_lines_he_missed),
 		T(lines_are_skipped_again_and_again),
 		T(one_line_is_one_line),
