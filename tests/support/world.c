@@ -28,6 +28,10 @@ struct pl_world {
 	int real_ms;      /* how long the next poll() may wait in earnest */
 	bool time_passes; /* when nothing is ready */
 	bool idle;        /* the last poll() found nothing to do but to wait */
+
+	struct pl_job *held; /* jobs under way, by their `next` */
+	size_t n_held;
+	unsigned hold_for, interrupted; /* one in so many; 0: never */
 };
 
 static void give_up(const char *what)
@@ -52,17 +56,6 @@ static int64_t fake_wall(void *ctx)
 	return START_WALL_MS + w->wall_step_ms + (int64_t)(w->now_ms - START_MS);
 }
 
-static int fake_poll(void *ctx, struct pollfd *fds, nfds_t n, int timeout_ms)
-{
-	struct pl_world *w = ctx;
-	int ready = poll(fds, n, timeout_ms == 0 ? 0 : w->real_ms);
-
-	w->idle = ready == 0 && timeout_ms != 0;
-	if (w->idle && w->time_passes && timeout_ms > 0)
-		w->now_ms += (uint64_t)timeout_ms;
-	return ready;
-}
-
 /* splitmix64: every seed is a good one. */
 static uint64_t next_random(struct pl_world *w)
 {
@@ -82,12 +75,65 @@ static void fake_random(void *ctx, void *buf, size_t len)
 		*byte++ = (unsigned char)(next_random(w) >> 56);
 }
 
+static bool once_in(struct pl_world *w, unsigned n)
+{
+	return n > 0 && next_random(w) % n == 0;
+}
+
+static struct pl_job *take_held(struct pl_world *w, size_t place)
+{
+	struct pl_job **at = &w->held, *job;
+
+	while (place-- > 0)
+		at = &(*at)->next;
+	job = *at;
+	*at = job->next;
+	w->n_held--;
+	return job;
+}
+
+/* Any of the jobs under way may be the next that is done, or none of them. */
+static void finish_some(struct pl_world *w)
+{
+	while (w->n_held > 0 && (w->hold_for == 0 || once_in(w, w->hold_for))) {
+		struct pl_job *job = take_held(w, next_random(w) % w->n_held);
+
+		pl_job_run(job);
+		pl_job_finished(job);
+	}
+}
+
 static int fake_submit(void *ctx, struct pl_job *job)
 {
-	(void)ctx;
+	struct pl_world *w = ctx;
+
+	if (w->hold_for > 0) {
+		job->next = w->held;
+		w->held = job;
+		w->n_held++;
+		return 0;
+	}
 	pl_job_run(job);
 	pl_job_finished(job);
 	return 0;
+}
+
+static int fake_poll(void *ctx, struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	struct pl_world *w = ctx;
+	int ready;
+
+	finish_some(w);
+	w->idle = false;
+	if (once_in(w, w->interrupted)) {
+		errno = EINTR;
+		return -1;
+	}
+	ready = poll(fds, n, timeout_ms == 0 ? 0 : w->real_ms);
+	w->idle = ready == 0 && timeout_ms != 0 && w->n_held == 0;
+	if (w->idle && w->time_passes && timeout_ms > 0)
+		w->now_ms += (uint64_t)timeout_ms;
+	return ready;
 }
 
 /* --- the world ------------------------------------------------------------------- */
@@ -121,6 +167,12 @@ void pl_world_destroy(struct pl_world *w)
 	if (!w)
 		return;
 	pl_reactor_destroy(w->reactor);
+	while (w->held) { /* as on a thread that the reactor left behind */
+		struct pl_job *job = take_held(w, 0);
+
+		pl_job_run(job);
+		job->discard(job);
+	}
 	free(w);
 }
 
@@ -173,6 +225,26 @@ void pl_world_advance(struct pl_world *w, uint64_t ms)
 void world_step_wall(struct pl_world *w, int64_t ms)
 {
 	w->wall_step_ms += ms;
+}
+
+void world_pass(struct pl_world *w, uint64_t ms)
+{
+	w->now_ms += ms;
+}
+
+bool world_is_idle(const struct pl_world *w)
+{
+	return w->idle;
+}
+
+void world_hold_jobs(struct pl_world *w, unsigned one_in)
+{
+	w->hold_for = one_in;
+}
+
+void world_interrupt_polls(struct pl_world *w, unsigned one_in)
+{
+	w->interrupted = one_in;
 }
 
 int open_descriptors(void)
