@@ -26,7 +26,7 @@ enum { PL_ADDRESS_LIST = 2, PL_ADDRESS_TEXT = 80 };
 
 /* What ep's interface= means: none 127.0.0.1 and ::1, `*` every address of both families,
  * else the one that is written.  Returns how many addresses there are (out has room for
- * max), or -EINVAL with a sentence. */
+ * max), or -EINVAL or -ENOMEM with a sentence. */
 int pl_address_list(const struct pl_endpoint *ep, long port, struct pl_address *out,
                     size_t max, struct pl_error *err);
 
@@ -45,7 +45,7 @@ int pl_bind_all(const struct pl_endpoint *ep, int socktype, struct pl_address *l
  * `then` is what else has to be done ("then Enter"), or "". */
 int pl_address_describe(struct pl_port *p, const char *client, const char *then, long port);
 
-/* A number, not a name: "192.0.2.7", "::1", "fe80::1%eth0".  0 or -EINVAL. */
+/* A number, not a name: "192.0.2.7", "::1", "fe80::1%eth0".  0, -EINVAL or -ENOMEM. */
 int pl_address_parse(const char *text, long port, struct pl_address *out);
 
 /* "192.0.2.7:50312", "[::1]:5000"; and without the port: "192.0.2.7", "::1". */

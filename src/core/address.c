@@ -44,9 +44,10 @@ int pl_address_parse(const char *text, long port, struct pl_address *out)
 	struct addrinfo *found;
 	const struct sockaddr *sa;
 	struct sockaddr_in v4;
+	const int code = getaddrinfo(text, NULL, &hints, &found);
 
-	if (getaddrinfo(text, NULL, &hints, &found) != 0)
-		return -EINVAL;
+	if (code)
+		return code == EAI_MEMORY ? -ENOMEM : -EINVAL;
 	sa = unmapped(found->ai_addr, &v4);
 	memset(out, 0, sizeof *out);
 	out->len = sa->sa_family == AF_INET ? sizeof v4 : found->ai_addrlen;
@@ -68,26 +69,36 @@ int pl_address_arg(const struct pl_endpoint *ep, long *port, struct pl_error *er
 int pl_address_list(const struct pl_endpoint *ep, long port, struct pl_address *out,
                     size_t max, struct pl_error *err)
 {
+	const char *text = pl_endpoint_text(ep);
 	const char *interface = pl_endpoint_str(ep, "interface");
 	const char *pair[2] = { "127.0.0.1", "::1" };
+	int code = -EINVAL;
 
 	assert(max >= PL_ADDRESS_LIST);
 	if (interface && strcmp(interface, "*") != 0) {
 		/* The number alone is looked at: getaddrinfo takes "" and "1" as well. */
-		if (!strpbrk(interface, ".:") || pl_address_parse(interface, port, out) != 0)
-			return pl_fail(err, -EINVAL,
+		if (strpbrk(interface, ".:"))
+			code = pl_address_parse(interface, port, out);
+		if (code == -EINVAL)
+			return pl_fail(err, code,
 			               "%s: interface must be an address of this machine, "
 			               "or * for all of them",
-			               pl_endpoint_text(ep));
-		return 1;
+			               text);
+		return code ? pl_fail(err, code, "%s: out of memory", text) : 1;
 	}
 	if (interface) {
 		pair[0] = "0.0.0.0";
 		pair[1] = "::";
 	}
-	for (int i = 0; i < 2; i++)
-		if (pl_address_parse(pair[i], port, &out[i]) != 0)
+	for (int i = 0; i < 2; i++) {
+		code = pl_address_parse(pair[i], port, &out[i]);
+		if (code == -EINVAL && i > 0)
 			return i; /* a C library without IPv6 */
+		if (code)
+			return pl_fail(err, code, "%s: %s: %s", text, pair[i],
+			               code == -ENOMEM ? "out of memory"
+			                               : "the system cannot read it");
+	}
 	return 2;
 }
 
