@@ -293,8 +293,14 @@ static int bind_round(int socktype, struct pl_address *list, size_t n, int *fds,
 				close(fds[--i]);
 			return code;
 		}
-		if (i > 0 || getsockname(fds[0], (struct sockaddr *)&ss, &len) != 0)
+		if (i > 0)
 			continue;
+		if (getsockname(fds[0], (struct sockaddr *)&ss, &len) < 0) {
+			int code = -errno;
+
+			close(fds[0]);
+			return code;
+		}
 		for (size_t k = 0; k < n; k++)
 			set_port(&list[k], pl_address_port((struct sockaddr *)&ss));
 	}
