@@ -199,21 +199,27 @@ static const struct pl_port_ops pty_port_ops = { .stop = pty_stop,
 static int clear_path(const char *text, const char *path, struct pl_error *err)
 {
 	struct stat st;
+	int code;
 
 	if (lstat(path, &st) < 0)
 		return 0; /* nothing there; symlink() tells of anything else */
 	if (!S_ISLNK(st.st_mode))
 		return pl_fail(err, -EEXIST,
 		               "%s: %s exists and is not a link to a terminal", text, path);
-	if (stat(path, &st) == 0 && !S_ISCHR(st.st_mode))
+	code = stat(path, &st) < 0 ? -errno : 0;
+	if (code == -ENOENT) {
+		unlink(path);
+		return 0;
+	}
+	if (code)
+		return pl_fail(err, code, "%s: cannot tell whether %s is in use: %s",
+		               text, path, strerror(-code));
+	if (!S_ISCHR(st.st_mode))
 		return pl_fail(err, -EEXIST, "%s: %s is a link, but not to a terminal",
 		               text, path);
-	if (stat(path, &st) == 0)
-		return pl_fail(err, -EADDRINUSE,
-		               "%s: %s leads to a terminal; if no server uses it, remove it",
-		               text, path);
-	unlink(path);
-	return 0;
+	return pl_fail(err, -EADDRINUSE,
+	               "%s: %s leads to a terminal; if no server uses it, remove it",
+	               text, path);
 }
 
 /* mode= and group= of the slave; raw, so that nothing echoes before a
