@@ -35,6 +35,19 @@ struct pl_call {
 	pthread_cond_t answered;
 };
 
+/* A lock and what is waited for under it; 0 or a negative errno. */
+static int make_lock(pthread_mutex_t *lock, pthread_cond_t *cond)
+{
+	int code = pthread_mutex_init(lock, NULL);
+
+	if (code)
+		return -code;
+	code = pthread_cond_init(cond, NULL);
+	if (code)
+		pthread_mutex_destroy(lock);
+	return -code;
+}
+
 /* --- jobs --------------------------------------------------------------------------- */
 
 void pl_job_run(struct pl_job *job)
@@ -206,8 +219,10 @@ struct pl_worker *pl_worker_create(struct pl_reactor *r, unsigned max_threads)
 
 	if (!w)
 		return NULL;
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	if (make_lock(&w->lock, &w->more)) {
+		free(w);
+		return NULL;
+	}
 	w->reactor = r;
 	w->last = &w->first;
 	w->max_threads = max_threads;
@@ -319,10 +334,10 @@ int pl_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg)
 int pl_blocking_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg)
 {
 	struct pl_call call = { .fn = fn, .arg = arg, .blocking = true };
-	int code;
+	int code = make_lock(&call.lock, &call.answered);
 
-	pthread_mutex_init(&call.lock, NULL);
-	pthread_cond_init(&call.answered, NULL);
+	if (code)
+		return code;
 	code = submit_call(r, &call);
 	if (!code) {
 		pthread_mutex_lock(&call.lock);
