@@ -58,7 +58,8 @@ struct pl_reactor *pl_reactor_create(const struct pl_platform *os);
  * reactor.  Not from inside a callback.  Accepts NULL. */
 void pl_reactor_destroy(struct pl_reactor *r);
 
-/* Turns until pl_reactor_stop(); 0, or the negative errno of a poll() that failed. */
+/* Turns until pl_reactor_stop(); 0, or the negative errno of a poll() that failed for
+ * another reason than that there was no memory for it: then it is asked again. */
 int pl_reactor_run(struct pl_reactor *r);
 
 /* One turn that waits at most max_wait_ms (negative: as long as it takes); 0 or the

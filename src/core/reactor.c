@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define NO_HOLE SIZE_MAX
+#define REST_MS 20
 
 /* --- the wake-up pipe and signals ---------------------------------------------------- */
 
@@ -411,13 +412,25 @@ int pl_reactor_turn(struct pl_reactor *r, int max_wait_ms)
 	return 0;
 }
 
+/* poll() of many descriptors needs memory, which may be there again in a moment; of none
+ * it needs none. */
+static int rest(struct pl_reactor *r)
+{
+	pl_count(r, "reactor: poll() had no memory", 1);
+	r->os.poll(r->os.ctx, NULL, 0, REST_MS);
+	return 0;
+}
+
 int pl_reactor_run(struct pl_reactor *r)
 {
 	int code = 0;
 
 	pl_threads_open(r);
-	while (!code && !atomic_load(&r->stopping))
+	while (!code && !atomic_load(&r->stopping)) {
 		code = pl_reactor_turn(r, -1);
+		if (code == -ENOMEM || code == -EAGAIN)
+			code = rest(r);
+	}
 	atomic_store(&r->stopping, false);
 	pl_threads_close(r);
 	return code;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <partyline/stats.h>
 #include <partyline/thread.h>
 
 static void turn(struct scene *s)
@@ -152,6 +153,32 @@ static void another_failure_of_poll_is_returned(void **state)
 	turn(s); /* and it goes on when poll() does */
 	assert_string_equal(s->log, "ar");
 	ear_free(a);
+}
+
+static void stop_reactor(struct pl_reactor *r, int signo, void *arg)
+{
+	(void)signo, (void)arg;
+	pl_reactor_stop(r);
+}
+
+static void a_poll_without_memory_is_asked_again_after_a_rest(void **state)
+{
+	struct scene *s = *state;
+	const int codes[] = { ENOMEM, EAGAIN };
+
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		const uint64_t before_ms = s->now_ms;
+
+		assert_int_equal(pl_reactor_on_signal(s->reactor, SIGUSR1, stop_reactor,
+		                                      NULL),
+		                 0);
+		raise(SIGUSR1);
+		s->fail_errno = codes[i];
+		assert_int_equal(pl_reactor_run(s->reactor), 0);
+		assert_true(s->now_ms > before_ms);
+		assert_int_equal(pl_counted(s->reactor, "reactor: poll() had no memory"),
+		                 i + 1);
+	}
 }
 
 /* --- flushes --------------------------------------------------------------------- */
@@ -476,6 +503,7 @@ int main(void)
 		T(the_wall_clock_and_random_bytes_are_the_platforms),
 		T(an_interrupted_poll_is_an_empty_result),
 		T(another_failure_of_poll_is_returned),
+		T(a_poll_without_memory_is_asked_again_after_a_rest),
 		T(flushes_run_once_in_the_order_they_were_asked_for),
 		T(a_flush_asked_for_inside_a_flush_runs_in_the_next_turn_which_does_not_wait),
 		T(a_flush_asked_for_between_turns_is_not_waited_for),
