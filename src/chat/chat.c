@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <partyline/log.h>
+#include <partyline/stats.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,10 +114,12 @@ void room_announce(struct chat *c, struct room *room, struct pl_line_receiver *b
 	va_end(args);
 	m = pl_msg_new(kind, NULL, room->name, pl_reactor_wall(c->reactor), text,
 	               strlen(text));
-	if (m)
+	if (m) {
 		pl_group_send_but(&room->group, m, but);
-	else
+	} else {
 		pl_log(PL_LOG_WARNING, "out of memory: nobody was told that %s", text);
+		pl_count(c->reactor, "notices: read by nobody, out of memory", 1);
+	}
 	pl_msg_unref(m);
 }
 

@@ -206,6 +206,7 @@ static void wait_in_turn(struct session *s, const char *line, size_t len)
 	struct waiting *w = s->waiting ? s->waiting : make_waiting(s);
 
 	if (!w) {
+		pl_count(s->chat->reactor, "lines: heard by nobody, out of memory", 1);
 		session_tell(s, "the server is out of memory: nobody has heard that");
 		return;
 	}

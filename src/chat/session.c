@@ -50,10 +50,12 @@ void session_say(struct session *s, enum pl_msg_kind kind, const char *text, siz
 	struct pl_msg *m = pl_msg_new(kind, s->name, s->room->name,
 	                              pl_reactor_wall(s->chat->reactor), text, len);
 
-	if (m)
+	if (m) {
 		pl_group_send(&s->room->group, m, &s->line);
-	else
+	} else {
+		pl_count(s->chat->reactor, "lines: heard by nobody, out of memory", 1);
 		session_tell(s, "the server is out of memory: nobody has heard that");
+	}
 	pl_msg_unref(m);
 }
 
