@@ -175,8 +175,10 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	char name[PL_ADDRESS_TEXT], host[PL_ADDRESS_TEXT];
 	struct pl_prefix source;
 
-	if (!peer)
+	if (!peer) {
+		pl_count(port->port.reactor, "connections: refused, out of memory", 1);
 		return NULL;
+	}
 	peer->socket = s;
 	peer->sender = *sender;
 	pl_transport_init(&peer->transport, &udp_ops, port->port.reactor,
@@ -192,6 +194,9 @@ static struct udp_peer *join(struct udp_socket *s, const struct pl_udp_sender *s
 	    pl_transport_name(&peer->transport, name, "address", host, NULL) < 0 ||
 	    (!pl_udp_door_trusts(&port->door, pl_udp_address(sender)) &&
 	     pl_transport_set_origin(&peer->transport, &source) < 0)) {
+		if (!peer->hh.tbl)
+			pl_count(port->port.reactor,
+			         "connections: refused, out of memory", 1);
 		pl_transport_discard(&peer->transport);
 		return NULL;
 	}

@@ -56,6 +56,12 @@ int pl_limits_parse(const struct pl_endpoint *ep, struct pl_error *err)
 
 /* --- sources ------------------------------------------------------------------------ */
 
+static int refuse(struct pl_reactor *r)
+{
+	pl_count(r, "connections: refused, out of memory", 1);
+	return -ENOMEM;
+}
+
 int pl_transport_set_origin(struct pl_transport *t, const struct pl_prefix *prefix)
 {
 	unsigned char out[crypto_shorthash_BYTES];
@@ -76,7 +82,7 @@ int pl_transport_set_origin(struct pl_transport *t, const struct pl_prefix *pref
 	if (!o) {
 		o = calloc(1, sizeof *o);
 		if (!o)
-			return -ENOMEM;
+			return refuse(r);
 		o->prefix = *prefix;
 		o->reactor = r;
 		o->hash = hash;
@@ -84,7 +90,7 @@ int pl_transport_set_origin(struct pl_transport *t, const struct pl_prefix *pref
 		                     (unsigned)hash, o);
 		if (!o->hh.tbl) {
 			free(o);
-			return -ENOMEM;
+			return refuse(r);
 		}
 	}
 	o->connections++;

@@ -195,6 +195,7 @@ free_stream:
 	free(s);
 close_fd:
 	close(fd);
+	pl_count(r, "connections: refused, out of memory", 1);
 	return NULL;
 }
 

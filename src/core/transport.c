@@ -401,8 +401,10 @@ int pl_transport_name(struct pl_transport *t, const char *name, ...)
 			size += strlen(key) + strlen(value) + 2;
 	va_end(args);
 	block = malloc(size);
-	if (!block)
+	if (!block) {
+		pl_count(t->reactor, "connections: refused, out of memory", 1);
 		return -ENOMEM;
+	}
 	at = stpcpy(block, name) + 1;
 	if (t->peer.facts)
 		free((void *)(uintptr_t)t->peer.name);
