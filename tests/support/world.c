@@ -6,11 +6,10 @@
 #include "world.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <partyline/thread.h>
 
@@ -181,17 +180,23 @@ struct pl_reactor *pl_world_reactor(struct pl_world *w)
 	return w->reactor;
 }
 
+/* Without memory poll() is asked again, as pl_reactor_run() does. */
 static void turn(struct pl_world *w, int max_wait_ms)
 {
-	if (pl_reactor_turn(w->reactor, max_wait_ms) < 0)
+	const int code = pl_reactor_turn(w->reactor, max_wait_ms);
+
+	if (code == -ENOMEM || code == -EAGAIN)
+		w->idle = false;
+	else if (code < 0)
 		give_up("poll failed");
 }
 
-void world_turn(struct pl_world *w, int real_ms)
+bool world_turn(struct pl_world *w, int real_ms)
 {
 	w->real_ms = real_ms;
 	turn(w, -1);
 	w->real_ms = 0;
+	return w->idle;
 }
 
 void pl_world_settle(struct pl_world *w)
@@ -249,11 +254,18 @@ void world_interrupt_polls(struct pl_world *w, unsigned one_in)
 
 int open_descriptors(void)
 {
+	enum { AT_ONCE = 64 };
+	struct pollfd fds[AT_ONCE];
 	int count = 0;
 
-	for (int fd = 0; fd < 4096; fd++)
-		if (fcntl(fd, F_GETFD) >= 0)
-			count++;
+	for (int fd = 0; fd < 4096; fd += AT_ONCE) {
+		for (int i = 0; i < AT_ONCE; i++)
+			fds[i] = (struct pollfd){ .fd = fd + i };
+		if (poll(fds, AT_ONCE, 0) < 0)
+			give_up("poll failed");
+		for (int i = 0; i < AT_ONCE; i++)
+			count += !(fds[i].revents & POLLNVAL);
+	}
 	return count;
 }
 

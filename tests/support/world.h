@@ -5,8 +5,9 @@
 #include <partyline/testing.h>
 
 /* One turn whose clock stands still.  When nothing is ready, it waits up to real_ms of
- * real time for the kernel: a byte takes a moment to cross a terminal line. */
-void world_turn(struct pl_world *w, int real_ms);
+ * real time for the kernel: a byte takes a moment to cross a terminal line.  Returns
+ * whether there was nothing to do. */
+bool world_turn(struct pl_world *w, int real_ms);
 
 /* Somebody sets the wall clock, forward or back; nothing else changes. */
 void world_step_wall(struct pl_world *w, int64_t ms);
