@@ -32,12 +32,14 @@ static void consider(void *arg, const struct pl_serial_usb *usb)
 	pl_serial_line_add(s, path); /* without memory for it now: at the next scan */
 }
 
+/* What cannot be looked at now, without a descriptor or memory, has not gone for that. */
 static bool is_there(const struct pl_serial_line *line)
 {
 	const char *tty = strrchr(line->where, '/') + 1;
-	struct pl_serial_usb usb;
+	char path[PATH_MAX];
 
-	return pl_serial_usb_read(line->serial->roots->sysfs, tty, &usb) == 0;
+	snprintf(path, sizeof path, "%s/class/tty/%s", line->serial->roots->sysfs, tty);
+	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 static void on_scan(struct pl_timer *timer)
