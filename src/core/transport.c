@@ -105,6 +105,14 @@ void pl_lost_text(char out[PL_LOST_TEXT], size_t lines)
 	         lines == 1 ? " was" : "s were");
 }
 
+/* A line end in front belongs to what stands there before, on a terminal. */
+static size_t lines_of_unit(const char *data, size_t len)
+{
+	const size_t skip = len >= 2 && memcmp(data, "\r\n", 2) == 0 ? 2 : 0;
+
+	return pl_count_lines(data + skip, len - skip);
+}
+
 static void send_now(struct pl_transport *t)
 {
 	if (t->state != PL_TRANSPORT_CLOSED && t->state != PL_TRANSPORT_OPENING &&
@@ -129,7 +137,7 @@ void pl_write(struct pl_transport *t, const char *data, size_t len)
 			return;
 		}
 		t->dropped++;
-		t->lines_lost += pl_count_lines(data, len);
+		t->lines_lost += lines_of_unit(data, len);
 		t->behind = true; /* so resume_writing comes, and tell_lost() */
 		pl_count(t->reactor, "lines: lost, the queue was full", 1);
 		pl_call_at_flush(t->reactor, &t->flush);

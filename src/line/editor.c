@@ -241,9 +241,10 @@ const char *pl_editor_take(struct pl_editor *e, size_t *len)
 const char *pl_editor_before(struct pl_editor *e, bool own)
 {
 	const bool stays = e->entered && !own;
-	const bool goes = e->entered || e->line.len > 0;
+	const bool goes = e->entered || e->stale || e->line.len > 0;
 
 	e->entered = false;
+	e->stale = false;
 	return stays ? "\r\n" : goes ? "\r\033[K" : "";
 }
 

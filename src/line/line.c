@@ -102,12 +102,10 @@ static void on_entered(struct pl_line_receiver *l)
 {
 	struct pl_editor *editor = &l->line->in.editor;
 	size_t len;
-	const char *text = pl_editor_take(editor, &len), *end;
+	const char *text = pl_editor_take(editor, &len);
 
 	hand_up(l, text, len);
-	end = pl_editor_settle(editor);
-	pl_line_put(l, end);
-	if (*end)
+	if (pl_line_settle(l))
 		watch_drawing(l);
 }
 
@@ -507,7 +505,7 @@ void pl_line_lose(struct pl_line_receiver *l)
 		return;
 	line->ended = true;
 	if (line->editing) /* what he typed stays, and the cursor is below it */
-		pl_line_put(l, pl_editor_settle(&line->in.editor));
+		pl_line_settle(l);
 	pl_lose(transport_of(l));
 }
 

@@ -112,6 +112,7 @@ struct pl_editor {
 	bool swallow;    /* as in the framer */
 	bool full;       /* the line is full, and the bell has rung */
 	bool entered;    /* the row shows a line that was entered just now */
+	bool stale;      /* a drawing was lost on the way: the row may show anything */
 };
 
 enum {
@@ -221,8 +222,10 @@ bool pl_line_echoes(const struct pl_line_receiver *l);
 /* pl_send_line(); `own` is the line that he has entered, as the others see it. */
 void pl_line_show(struct pl_line_receiver *l, const char *text, size_t len, bool own);
 
-/* Bytes, and what was drawn, as they are. */
+/* Bytes; the end of the row of a line entered just now (true: there was one to draw); and
+ * what was drawn, as they are. */
 void pl_line_put(struct pl_line_receiver *l, const char *bytes);
+bool pl_line_settle(struct pl_line_receiver *l);
 void pl_line_put_drawing(struct pl_line_receiver *l, struct pl_drawing *d);
 
 /* Out of memory: ends the connection. */

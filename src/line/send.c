@@ -19,16 +19,35 @@ void pl_line_fail(struct pl_line_receiver *l)
 	pl_abort(l->protocol.transport, -ENOMEM);
 }
 
+/* One unit.  False when a lossy wire had no room for it: then it must be as if it had not
+ * been drawn. */
+static bool put(struct pl_line_receiver *l, const char *bytes, size_t len)
+{
+	const size_t dropped = pl_dropped(l->protocol.transport);
+
+	pl_write(l->protocol.transport, bytes, len);
+	return pl_dropped(l->protocol.transport) == dropped;
+}
+
 void pl_line_put(struct pl_line_receiver *l, const char *bytes)
 {
-	pl_write(l->protocol.transport, bytes, strlen(bytes));
+	put(l, bytes, strlen(bytes));
+}
+
+bool pl_line_settle(struct pl_line_receiver *l)
+{
+	struct pl_editor *editor = &l->line->in.editor;
+	const char *end = pl_editor_settle(editor);
+
+	if (!put(l, end, strlen(end)))
+		editor->entered = true;
+	return *end != '\0';
 }
 
 void pl_line_put_drawing(struct pl_line_receiver *l, struct pl_drawing *d)
 {
-	if (!d->len)
-		return;
-	pl_write(l->protocol.transport, d->bytes, d->len);
+	if (d->len && !put(l, d->bytes, d->len))
+		l->line->in.editor.stale = true;
 	d->len = 0;
 }
 
@@ -43,6 +62,7 @@ static char *add(char *at, const char *bytes, size_t len)
 static void show_one(struct pl_line_receiver *l, const char *text, size_t len, bool own)
 {
 	struct pl_line *line = l->line;
+	const bool entered = line->editing && line->in.editor.entered;
 	const char *before = line->editing ? pl_editor_before(&line->in.editor, own) : "";
 	const size_t lead = strlen(before), max = lead + len + 2 + PL_EDITOR_ROW_MAX;
 	char usual[2 * PL_LINE_MAX + 256], *out = max <= sizeof usual ? usual : malloc(max);
@@ -59,7 +79,10 @@ static void show_one(struct pl_line_receiver *l, const char *text, size_t len, b
 	at = add(at, "\r\n", 2); /* a terminal makes a staircase of bare LFs */
 	if (line->editing)
 		at += pl_editor_row(&line->in.editor, at);
-	pl_write(l->protocol.transport, out, (size_t)(at - out));
+	if (!put(l, out, (size_t)(at - out)) && line->editing) {
+		line->in.editor.entered = entered;
+		line->in.editor.stale = true;
+	}
 	if (out != usual)
 		free(out);
 }

@@ -81,6 +81,11 @@ static const char *seen(struct place *place, int who)
 	return t.fault ? t.fault : terminal_text(&t);
 }
 
+static unsigned counted(struct place *place, const char *what)
+{
+	return (unsigned)pl_counted(pl_world_reactor(place->world), what);
+}
+
 static void say(struct place *place, struct person *speaker, const char *text)
 {
 	struct pl_msg *m = pl_msg_new(PL_MSG_TEXT, "ann", "room", 0, text, strlen(text));
@@ -411,6 +416,153 @@ static void who_does_not_keep_up_reads_how_many_lines_he_missed(void **state)
 	assert_in_range(heard, 16 * 1024 / 20, 1500);
 	assert_int_equal(heard + (int)skipped, 2001);
 	assert_false(ann->gone);
+	assert_int_equal(counted(place, "lines: skipped for slow readers"), skipped);
+}
+
+static void what_several_miss_is_counted_for_each_of_them(void **state)
+{
+	struct place *place = *state;
+	unsigned missed[PEOPLE];
+
+	for (int i = 0; i < PEOPLE; i++)
+		join(place, i, false)->stuck = i != BOB;
+	for (unsigned i = 0; i < 1000; i++)
+		say_number(place, i);
+	for (int i = 0; i < PEOPLE; i++) {
+		person_reads_again(&place->people[i]);
+		assert_true(count_lines(screen(place, i), &missed[i]) > 0);
+	}
+	assert_int_equal(missed[BOB], 0);
+	assert_true(missed[ANN] > 100);
+	assert_int_equal(counted(place, "lines: skipped for slow readers"),
+	                 missed[ANN] + missed[EVE]);
+}
+
+/* T5: on a terminal each line brings escapes with it, and the line that is typed. */
+static void a_terminal_that_is_behind_shows_whole_lines_and_what_is_typed(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, true);
+	unsigned skipped;
+	char text[20000], *typed;
+	int heard;
+
+	ann->stuck = true;
+	person_types(ann, "s\xc3\xbc\xc3\x9f");
+	for (unsigned i = 0; i < 1500; i++) {
+		say_number(place, i);
+		if (i == 700)
+			person_types(ann, "-\xe4\xb8\x96");
+	}
+	pl_world_settle(place->world);
+	person_reads_again(ann);
+	snprintf(text, sizeof text, "%s", seen(place, ANN));
+	typed = strstr(text, "\ns\xc3\xbc\xc3\x9f-\xe4\xb8\x96");
+	assert_non_null(typed);
+	assert_int_equal(typed[10], '\0');
+	typed[1] = '\0';
+	heard = count_lines(text, &skipped);
+	assert_true(heard > 100);
+	assert_int_equal(heard + (int)skipped, 1500);
+}
+
+static void the_own_line_may_be_skipped_too_and_what_was_typed_stays(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, true);
+	char text[20000];
+
+	ann->stuck = true;
+	ann->on_line = say_what_was_typed;
+	memset(text, 'x', sizeof text);
+	pl_send_line(&ann->line, text, sizeof text);
+	person_types(ann, "hello\rne");
+	person_reads_again(ann);
+	assert_string_equal(seen(place, ANN) + sizeof text + sizeof text / 80,
+	                    "hello\n-- 1 line skipped --\nne");
+}
+
+/* U11, S9: a serial line or a UDP peer is not ended for being slow, so there even an answer
+ * may find no room. */
+static const struct pl_marks lossy_marks = {
+	.low = 100, .high = 1000, .hard = 2000, .lossy = true
+};
+
+static void answers_for_which_there_is_no_room_are_told_of(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, false);
+	char expected[4000] = "";
+	size_t n = 0;
+
+	ann->stuck = true;
+	pl_set_marks(&ann->wire, &lossy_marks);
+	for (int i = 0; i < 200; i++)
+		pl_send_linef(&ann->line, "answer no. %07d", i); /* 20 bytes each */
+	say(place, NULL, "missed");
+	for (int i = 0; i < 100; i++)
+		n += (size_t)snprintf(expected + n, sizeof expected - n,
+		                      "answer no. %07d\r\n", i);
+	snprintf(expected + n, sizeof expected - n,
+	         "-- 1 line skipped --\r\n-- 100 lines were lost on the way to you --\r\n");
+	person_reads_again(ann);
+	assert_string_equal(screen(place, ANN), expected);
+	assert_int_equal(counted(place, "lines: lost, the queue was full"), 100);
+	assert_false(ann->gone);
+
+	person_clear(ann);
+	ann->stuck = true;
+	pl_send_linef(&ann->line, "answer");
+	person_reads_again(ann);
+	assert_string_equal(screen(place, ANN), "answer\r\n"); /* told once */
+}
+
+static void what_is_typed_is_whole_again_after_its_drawings_were_lost(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, true);
+	char text[1990];
+
+	ann->stuck = true;
+	pl_set_marks(&ann->wire, &lossy_marks);
+	memset(text, 'x', 78);
+	person_types(ann, "he");
+	pl_send_line(&ann->line, text, 78);
+	person_types(ann, "llo");
+	memset(text, 'y', sizeof text);
+	pl_send_line(&ann->line, text, sizeof text); /* no room */
+	pl_send_line(&ann->line, text, 1895);        /* takes it all */
+	person_types(ann, ", you");                  /* no room */
+	pl_send_line(&ann->line, "z", 1);
+	person_reads_again(ann);
+	assert_non_null(strstr(seen(place, ANN),
+	                       "yy\n-- 2 lines were lost on the way to you --\nhello, you"));
+	assert_null(strstr(seen(place, ANN), "you\n"));
+}
+
+static void answer_and_say(struct person *p, const char *line, size_t len)
+{
+	(void)len;
+	for (int i = 0; i < 200; i++)
+		pl_send_linef(&p->line, "answer to %s", line);
+}
+
+static void a_line_whose_answer_was_lost_keeps_its_row(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, true);
+	char text[1960];
+
+	ann->stuck = true;
+	ann->on_line = answer_and_say;
+	pl_set_marks(&ann->wire, &lossy_marks);
+	memset(text, 'x', sizeof text);
+	pl_send_line(&ann->line, text, sizeof text);
+	person_types(ann, "/a_command_of_30_letters_or_so\r");
+	person_reads_again(ann);
+	assert_non_null(strstr(seen(place, ANN),
+	                       "\n/a_command_of_30_letters_or_so\n"
+	                       "-- 200 lines were lost on the way to you --\n"));
 }
 
 static void lines_are_skipped_again_and_again(void **state)
@@ -534,6 +686,12 @@ int main(void)
 		T(a_group_renders_once_and_its_own_way),
 		T(a_line_for_which_there_is_no_memory_is_told_as_skipped),
 		T(who_does_not_keep_up_reads_how_many_lines_he_missed),
+		T(what_several_miss_is_counted_for_each_of_them),
+		T(a_terminal_that_is_behind_shows_whole_lines_and_what_is_typed),
+		T(the_own_line_may_be_skipped_too_and_what_was_typed_stays),
+		T(answers_for_which_there_is_no_room_are_told_of),
+		T(what_is_typed_is_whole_again_after_its_drawings_were_lost),
+		T(a_line_whose_answer_was_lost_keeps_its_row),
 		T(lines_are_skipped_again_and_again),
 		T(one_line_is_one_line),
 		T(who_is_behind_still_gets_his_own_answers),
