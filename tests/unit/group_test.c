@@ -540,7 +540,26 @@ static void what_is_typed_is_whole_again_after_its_drawings_were_lost(void **sta
 	assert_null(strstr(seen(place, ANN), "you\n"));
 }
 
-static void answer_and_say(struct person *p, const char *line, size_t len)
+static void what_was_erased_is_gone_after_its_drawing_was_lost(void **state)
+{
+	struct place *place = *state;
+	struct person *ann = join(place, ANN, true);
+	char text[1987];
+
+	ann->stuck = true;
+	pl_set_marks(&ann->wire, &lossy_marks);
+	memset(text, 'x', sizeof text);
+	pl_send_line(&ann->line, text, sizeof text);
+	person_types(ann, "typed in");
+	person_types(ann, "\025"); /* Ctrl-U: no room */
+	person_reads_again(ann);
+	assert_non_null(strstr(seen(place, ANN), "\ntyped in"));
+	say(place, NULL, "hello");
+	assert_null(strstr(seen(place, ANN), "typed in"));
+	assert_non_null(strstr(seen(place, ANN), "\n<ann> hello\n"));
+}
+
+static void answer_much(struct person *p, const char *line, size_t len)
 {
 	(void)len;
 	for (int i = 0; i < 200; i++)
@@ -554,7 +573,7 @@ static void a_line_whose_answer_was_lost_keeps_its_row(void **state)
 	char text[1960];
 
 	ann->stuck = true;
-	ann->on_line = answer_and_say;
+	ann->on_line = answer_much;
 	pl_set_marks(&ann->wire, &lossy_marks);
 	memset(text, 'x', sizeof text);
 	pl_send_line(&ann->line, text, sizeof text);
@@ -691,6 +710,7 @@ int main(void)
 		T(the_own_line_may_be_skipped_too_and_what_was_typed_stays),
 		T(answers_for_which_there_is_no_room_are_told_of),
 		T(what_is_typed_is_whole_again_after_its_drawings_were_lost),
+		T(what_was_erased_is_gone_after_its_drawing_was_lost),
 		T(a_line_whose_answer_was_lost_keeps_its_row),
 		T(lines_are_skipped_again_and_again),
 		T(one_line_is_one_line),
