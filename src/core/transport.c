@@ -292,12 +292,14 @@ static void end(struct pl_transport *t, int reason, const char *counter)
 
 void pl_abort(struct pl_transport *t, int reason)
 {
-	const bool failed = reason && reason != -ECANCELED; /* which is: the server stops */
+	/* The server stops; he was no person, or an echo, and is counted as that. */
+	const bool meant =
+		!reason || reason == -ECANCELED || reason == -EPROTO || reason == -ELOOP;
 
 	end(t, reason,
 	    reason == -ENOMEM ? "connections: ended, out of memory"
-	    : failed          ? "connections: ended by an error"
-	                      : NULL);
+	    : meant           ? NULL
+	                      : "connections: ended by an error");
 }
 
 void pl_transport_down(struct pl_transport *t, int reason)
