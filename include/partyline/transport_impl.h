@@ -253,8 +253,8 @@ typedef void pl_accepted_fn(struct pl_acceptor *a, int fd, const struct sockaddr
                             socklen_t len);
 
 /* A listening socket: accepts at most 32 a turn; when descriptors run out a spare one
- * lets one in, to be turned away with a sentence, and accepting rests 100 ms.  Each is
- * counted, and the shortage is in the log once. */
+ * lets those in who wait, one by one, to be turned away with a sentence, and then
+ * accepting rests 100 ms.  Each is counted, and the shortage is in the log once. */
 struct pl_acceptor {
 	pl_accepted_fn *accepted; /* owns fd, which is non-blocking and close-on-exec */
 	struct pl_watch watch;

@@ -232,8 +232,9 @@ static void tell_shortage(struct pl_acceptor *a, const char *of)
 }
 
 /* Out of descriptors: without this the waiting connection would stay, poll() would not
- * sleep, and the person would look at nothing. */
-static void turn_one_away(struct pl_acceptor *a)
+ * sleep, and the person would look at nothing.  False when nobody waits, or it cannot be
+ * done. */
+static bool turn_one_away(struct pl_acceptor *a)
 {
 	static const char sentence[] =
 		"-- too many people here, please try again later --\r\n";
@@ -242,16 +243,20 @@ static void turn_one_away(struct pl_acceptor *a)
 	if (a->spare_fd >= 0)
 		close(a->spare_fd);
 	fd = accept(a->watch.fd, NULL, NULL);
-	pl_count(a->watch.reactor,
-	         fd >= 0 ? "connections: turned away, out of descriptors"
-	                 : "connections: kept waiting, out of descriptors",
-	         1);
+	if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		pl_count(a->watch.reactor,
+		         "connections: kept waiting, out of descriptors", 1);
 	if (fd >= 0) {
+		pl_count(a->watch.reactor, "connections: turned away, out of descriptors",
+		         1);
+		/* What he has said already, left unread, would make a reset of the close. */
+		recv(fd, pl_read_buffer(a->watch.reactor), PL_READ_MAX, MSG_DONTWAIT);
 		if (send(fd, sentence, sizeof sentence - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 			shutdown(fd, SHUT_WR);
 		close(fd);
 	}
 	open_spare(a);
+	return fd >= 0;
 }
 
 static void on_acceptable(struct pl_watch *w, unsigned events PL_UNUSED)
@@ -270,8 +275,9 @@ static void on_acceptable(struct pl_watch *w, unsigned events PL_UNUSED)
 			else
 				a->accepted(a, fd, (struct sockaddr *)&from, len);
 		} else if (errno == EMFILE || errno == ENFILE) {
-			turn_one_away(a);
 			tell_shortage(a, "descriptors");
+			if (turn_one_away(a))
+				continue; /* all who wait, or a crowd of them would wait long */
 			rest(a);
 			return;
 		} else if (errno == ENOBUFS || errno == ENOMEM) {

@@ -357,38 +357,56 @@ static void allow_descriptors(rlim_t n)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void when_descriptors_run_out_one_is_turned_away_and_accepting_rests(void **state)
+static void assert_turned_away(int client)
+{
+	char text[200] = "";
+	ssize_t n = read(client, text, sizeof(text) - 1); /* a sentence, and the end */
+
+	assert_true(n > 10);
+	assert_non_null(strstr(text, "\r\n"));
+	assert_int_equal(read(client, text, sizeof(text)), 0);
+	close(client);
+}
+
+/* O6.  One of them has spoken first, as clients of other protocols do. */
+static void when_descriptors_run_out_who_waits_is_turned_away_and_accepting_rests(void **state)
 {
 	struct scene *s = *state;
 	struct door d;
-	char text[200] = "";
-	int first, second;
+	char text[200];
+	int clients[50], later;
 	rlim_t before;
 	uint64_t rest_ends_ms;
-	ssize_t n;
 
 	door_open(&d, s);
-	first = knock(&d);
-	second = knock(&d);
+	for (int i = 0; i < 50; i++)
+		clients[i] = knock(&d);
+	assert_int_equal(write(clients[7], "hello\n", 6), 6);
+	later = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(pl_set_nonblocking(later), 0);
 	before = allow_no_more_descriptors();
 	turn(s);
-	allow_descriptors(before);
-	assert_int_equal(d.n, 0);
-	n = read(first, text, sizeof(text) - 1); /* a sentence, and the end */
-	assert_true(n > 10);
-	assert_non_null(strstr(text, "\r\n"));
-	assert_int_equal(read(first, text, sizeof(text)), 0);
-	assert_int_equal(read(second, text, sizeof(text)), -1); /* still waits */
-
+	assert_int_equal(pl_counted(s->reactor,
+	                            "connections: turned away, out of descriptors"),
+	                 32); /* as many as would be accepted in a turn */
+	turn(s);
+	assert_int_equal(pl_counted(s->reactor,
+	                            "connections: turned away, out of descriptors"),
+	                 50);
+	assert_int_equal(connect(later, (struct sockaddr *)&d.address, sizeof(d.address)),
+	                 0);
 	rest_ends_ms = s->now_ms + 100;
 	pl_reactor_turn(s->reactor, 99);
 	assert_int_equal(s->timeout_ms, 99); /* and it does not spin meanwhile */
+	allow_descriptors(before);
+	for (int i = 0; i < 50; i++)
+		assert_turned_away(clients[i]);
 	assert_int_equal(d.n, 0);
+	assert_int_equal(read(later, text, sizeof(text)), -1); /* still waits */
 	scene_run_to(s, rest_ends_ms);
 	turn(s);
 	assert_int_equal(d.n, 1);
-	close(first);
-	close(second);
+	close(later);
 	door_close(&d);
 }
 
@@ -507,7 +525,7 @@ int main(void)
 		T(at_most_32_are_accepted_a_turn),
 		T(an_acceptor_stopped_while_accepting_accepts_no_more),
 		T(an_acceptor_that_was_never_started_may_be_stopped),
-		T(when_descriptors_run_out_one_is_turned_away_and_accepting_rests),
+		T(when_descriptors_run_out_who_waits_is_turned_away_and_accepting_rests),
 		T(who_is_turned_away_costs_no_descriptor),
 		T(the_log_tells_of_a_shortage_once_an_episode),
 		T(without_a_spare_descriptor_who_knocks_waits_and_is_let_in_later),
