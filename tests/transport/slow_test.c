@@ -38,7 +38,7 @@ struct place {
 	struct wire slow, other;
 	unsigned said;
 	int descriptors;
-	char directory[40], path[60], tcp[80], udp[80];
+	char directory[24], path[32], tcp[80], udp[80];
 };
 
 static struct place the_place;
@@ -76,7 +76,8 @@ static int setup(void **state)
 	snprintf(p->directory, sizeof p->directory, "/tmp/partyline.XXXXXX");
 	if (!mkdtemp(p->directory))
 		return -1;
-	snprintf(p->path, sizeof p->path, "%s/wire", p->directory);
+	snprintf(p->path, sizeof p->path, "%.*s/wire", (int)sizeof p->directory - 1,
+	         p->directory);
 	*state = p;
 	return 0;
 }
