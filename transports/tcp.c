@@ -17,6 +17,10 @@
 #define KEEPALIVE_INTERVAL_S 15
 #define KEEPALIVE_PROBES 4
 
+/* What the kernel keeps besides what is on its way: up to 4 MiB if it is not told, for each
+ * who does not read, and he would read minutes later what was said when he stopped. */
+#define UNSENT_MAX (16 * 1024)
+
 /* What one customer of a provider has at the least (RFC 6177 for IPv6). */
 #define SOURCE_BITS_V4 32
 #define SOURCE_BITS_V6 64
@@ -41,6 +45,11 @@ static void set_options(int fd)
 	 * as 40 ms of delay. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+#ifdef TCP_NOTSENT_LOWAT
+	const int unsent = UNSENT_MAX;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+#endif
 #ifdef TCP_KEEPIDLE
 	const int idle_s = KEEPALIVE_IDLE_S, interval_s = KEEPALIVE_INTERVAL_S;
 	const int probes = KEEPALIVE_PROBES;

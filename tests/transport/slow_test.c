@@ -318,6 +318,19 @@ static void on_a_pty_lines_stay_whole_and_what_is_missed_is_told(void **state)
 	check_catching_up(*state, 2);
 }
 
+/* Without being told, the kernel would keep megabytes for him, and he would be behind only
+ * then. */
+static void on_tcp_who_does_not_read_is_soon_behind(void **state)
+{
+	static const int little = 4096;
+	struct place *p = *state;
+
+	connect_tcp(p, &p->slow);
+	setsockopt(p->slow.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	say_too_much(p, 1);
+	assert_in_range(p->said * LINE_LEN, 16 * 1024, 512 * 1024);
+}
+
 /* --- tcp, unix: limits ------------------------------------------------------------------------ */
 
 /* He asks and asks, and reads no answer. */
@@ -492,6 +505,7 @@ int main(void)
 		TEST(on_tcp_lines_stay_whole_and_what_is_missed_is_told),
 		TEST(on_unix_lines_stay_whole_and_what_is_missed_is_told),
 		TEST(on_a_pty_lines_stay_whole_and_what_is_missed_is_told),
+		TEST(on_tcp_who_does_not_read_is_soon_behind),
 		TEST(on_tcp_too_many_unread_answers_end_the_connection),
 		TEST(on_unix_too_many_unread_answers_end_the_connection),
 		TEST(on_tcp_ten_minutes_behind_end_the_connection),
