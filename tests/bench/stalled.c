@@ -19,7 +19,9 @@
  *         --cores SERVER,LOAD       (0,1)
  *
  * Latency is from the write of the talker to the read of the reader, so what this program
- * itself takes for its reads is in it.  Exit status: 0; 1 when a line was lost, came twice,
+ * itself takes for its reads is in it.  A server that gets its core late writes several
+ * lines at once, which costs less for each: on a machine where others work too, compare
+ * many short rounds at a small load.  Exit status: 0; 1 when a line was lost, came twice,
  * in the wrong order or not whole, when the server kept something, or did not end well. */
 #define _GNU_SOURCE /* ppoll() */
 #include "rig.h"
