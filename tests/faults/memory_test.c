@@ -219,8 +219,12 @@ static size_t heard_back(struct play *p)
 	return total;
 }
 
-/* Connects, talks and leaves.  What came back. */
-static size_t talk(struct play *p)
+/* What comes back when a greeting, "hello\n" and 2999 bytes do. */
+enum { ALL_OF_IT = 8 + 6 + 2999 };
+
+/* Connects, talks and leaves.  What came back.  A busy machine takes its time with that, a
+ * connection that has failed none: patience is for who is to be served. */
+static size_t talk(struct play *p, int patience)
 {
 	static char much[3000];
 	size_t back;
@@ -236,6 +240,10 @@ static size_t talk(struct play *p)
 	say(p, much);
 	turns(p);
 	back = heard_back(p);
+	while (p->far >= 0 && back < ALL_OF_IT && patience-- > 0) {
+		world_turn(p->world, 1);
+		back += heard_back(p);
+	}
 	hang_up(p);
 	turns(p);
 	return back;
@@ -261,10 +269,10 @@ static bool play(const char *endpoint, long n)
 		p.port = pl_listen(pl_world_reactor(p.world), endpoint, &echo_factory,
 		                   &err);
 	if (p.port) {
-		talk(&p);
+		talk(&p, 0);
 		until_failure = -1;
-		back = talk(&p); /* who comes now is served */
-		assert_true(back >= 8 + 6 + 2999);
+		back = talk(&p, 1000); /* who comes now is served */
+		assert_true(back >= ALL_OF_IT);
 	} else if (p.world) {
 		until_failure = -1;
 		assert_true(failed);
