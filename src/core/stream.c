@@ -31,6 +31,9 @@ static void update_wants(struct pl_stream *s)
 
 	if (pl_transport_reading(&s->transport))
 		wants |= PL_READ;
+	else if (s->transport.state == PL_TRANSPORT_OPEN && !s->transport.eof &&
+	         !s->transport.mute)
+		wants |= PL_HANGUP; /* who is made to wait may give up */
 	pl_watch_set(s->transport.reactor, &s->watch, wants);
 }
 
@@ -124,22 +127,30 @@ static int pending_error(int fd)
 	return -code;
 }
 
+/* HANGUP or ERROR where nobody reads.  After an orderly end (EPIPE: it was one, before we
+ * wrote) his last words are read when reading goes on; a reset is the end of all. */
+static void gone_unread(struct pl_stream *s, unsigned events)
+{
+	const int code = events & PL_ERROR ? pending_error(s->watch.fd) : -EPIPE;
+
+	if (s->transport.state == PL_TRANSPORT_OPEN && code == -EPIPE) {
+		broken(s, 0);
+		update_wants(s);
+	} else {
+		pl_transport_down(&s->transport, code);
+	}
+}
+
 static void on_stream(struct pl_watch *w, unsigned events)
 {
 	struct pl_stream *s = pl_container_of(w, struct pl_stream, watch);
 	struct pl_transport *t = &s->transport;
 
-	/* HANGUP and ERROR show in the read, behind the last words; where nobody reads they
-	 * are the end. */
 	if (events & ~(unsigned)PL_WRITE) {
-		if (pl_transport_reading(t)) {
-			read_some(s);
-		} else if (t->state == PL_TRANSPORT_OPEN) {
-			broken(s, pending_error(w->fd)); /* reading rests: until it goes on */
-			update_wants(s);
-		} else {
-			pl_transport_down(t, pending_error(w->fd));
-		}
+		if (pl_transport_reading(t))
+			read_some(s); /* they show there, behind the last words */
+		else
+			gone_unread(s, events);
 	}
 	if (t->state == PL_TRANSPORT_CLOSED || !(events & PL_WRITE) || !s->wants_write)
 		return;

@@ -303,10 +303,31 @@ static void peers_see_the_endpoints_options(void **state)
 	close(fd);
 }
 
+static void a_reset_ends_even_who_is_not_read_from(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	struct place *p = *state;
+	struct pl_port *port = listen_at(p, "tcp:0:interface=127.0.0.1");
+	const int fd = call("127.0.0.1", loopback_number(pl_port_name(port)));
+	struct record *rec = wait_for(p, 0);
+
+	record_pause(rec);
+	assert_int_equal(write(fd, "unread", 6), 6);
+	for (int i = 0; i < 10; i++)
+		world_turn(p->world, 1);
+	assert_false(rec->lost);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+	for (int i = 0; i < 1000 && !rec->lost; i++)
+		world_turn(p->world, 1);
+	assert_string_equal(record_log(rec), "made; lost -104");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(a_reset_ends_even_who_is_not_read_from),
 		T(without_interface_it_listens_on_both_loopbacks_under_one_number),
 		T(interface_is_that_one_address),
 		T(interface_may_be_ipv6_in_brackets),
