@@ -1,6 +1,6 @@
 /* first_words.c: who begins as no person does.
  *
- * Browsers, scanners and TLS clients find every open port, and old terminal programs greet
+ * Browsers, scanners, SSH and TLS clients find every open port, and old terminal programs greet
  * every line as if it were a modem.  Whom their first words betray is ended before anybody
  * hears of him (T7, S10).  Only the first line counts, and only what is sure: a person may
  * say GET or AT. */
@@ -43,42 +43,55 @@ static bool is_http(const char *line, size_t len)
 	return false;
 }
 
-/* One command behind AT: a letter, or a mark and a letter; then digits, or S0=0.  Returns
- * its length, 0 when it is none. */
-static size_t hayes_command(const char *s, bool *sure)
+/* One command behind AT: a letter, or a mark and a letter, then digits.  Returns its length,
+ * 0 when it is none. */
+static size_t hayes_command(const char *s, bool *has_digits)
 {
-	size_t n = strchr("&%\\+#*", *s) != NULL;
+	size_t n = *s && strchr("&%\\#*", *s), digits;
 
-	*sure |= *s == '+';
 	if (!((s[n] >= 'A' && s[n] <= 'Z') || (n && s[n] >= 'a' && s[n] <= 'z')))
 		return 0;
-	for (n++; strchr("0123456789=?", s[n]) && s[n]; n++)
-		*sure = true;
-	return n;
+	n++;
+	digits = strspn(s + n, "0123456789=?");
+	*has_digits = digits > 0;
+	return n + digits;
 }
 
-/* "AT S7=45 S0=0 L1 V1 X4 &c1 E1 Q0" of minicom up to 2.5 (WIRES 4), "ATZ", "ATE0".  With
- * more than one letter, and neither a number nor a plus, it may be a word. */
+/* "AT S7=45 S0=0 L1 V1 X4 &c1 E1 Q0" of minicom up to 2.5 (WIRES 4), "ATE1 V1": several
+ * commands with a number each, or one that sets a register.  "ATZ" and its like: one of the
+ * usual words.  AT alone, AT HOME and ATM may be a person's. */
 static bool is_modem_command(const char *line)
 {
-	bool sure = false;
-	unsigned commands = 0;
+	static const char *const words[] = { "ATZ",  "ATZ0", "ATE0", "ATE1",  "ATH",
+		                             "ATH0", "ATI",  "AT&F", "AT&F0", "AT&F1" };
+	unsigned commands = 0, numbered = 0;
 
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(line, words[i]) == 0)
+			return true;
+	if (strncmp(line, "AT+", 3) == 0)
+		return strspn(line + 3, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 3;
 	if (strncmp(line, "AT", 2) != 0)
 		return false;
-	for (line += 2; *line; commands++) {
+	for (const char *at = line + 2; *at; commands++) {
+		bool has_digits = false;
 		size_t n;
 
-		line += strspn(line, " ");
-		n = *line ? hayes_command(line, &sure) : 0;
-		if (*line && !n)
+		at += strspn(at, " ");
+		if (!*at)
+			break;
+		n = hayes_command(at, &has_digits);
+		if (!n)
 			return false;
-		line += n;
+		at += n;
+		numbered += has_digits;
 	}
-	return sure || commands <= 1;
+	return numbered == commands && (commands > 1 || strchr(line, '='));
 }
 
 bool pl_first_line_is_no_persons(const struct pl_peer *peer, const char *line, size_t len)
 {
-	return peer->terminal ? is_modem_command(line) : is_http(line, len);
+	if (peer->terminal)
+		return is_modem_command(line);
+	return is_http(line, len) || strncmp(line, "SSH-2.0-", 8) == 0;
 }
