@@ -21,9 +21,9 @@
  * who does not read, and he would read minutes later what was said when he stopped. */
 #define UNSENT_MAX (16 * 1024)
 
-/* What one customer of a provider has at the least (RFC 6177 for IPv6). */
+/* What one customer of a provider has: an address, and what a home is given (RFC 6177). */
 #define SOURCE_BITS_V4 32
-#define SOURCE_BITS_V6 64
+#define SOURCE_BITS_V6 56
 
 struct tcp_port {
 	struct pl_port port;

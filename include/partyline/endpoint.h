@@ -24,7 +24,7 @@ struct pl_reactor;
 struct pl_port *pl_listen(struct pl_reactor *r, const char *endpoint,
                           struct pl_factory *f, struct pl_error *err);
 
-/* How many may be here at a time, and from one source (an IPv4 address, an IPv6 /64, a
+/* How many may be here at a time, and from one source (an IPv4 address, an IPv6 /56, a
  * network over UDP; nobody from this machine counts there), who may also come no faster
  * than so many at once and then one a second.  0: any number.  The keys max-users= and
  * per-source= say the same for one endpoint.  Who is one too many reads why. */

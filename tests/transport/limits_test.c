@@ -189,7 +189,7 @@ static void so_many_from_one_source_and_the_others_notice_nothing(void **state)
 	assert_turned_away(p, come(p, "192.0.2.1"), MANY);
 }
 
-static void an_ipv6_source_is_its_64_bits(void **state)
+static void an_ipv6_source_is_its_first_56_bits(void **state)
 {
 	struct place *p = *state;
 
@@ -197,7 +197,8 @@ static void an_ipv6_source_is_its_64_bits(void **state)
 	assert_true(is_in(p, come(p, "2001:db8::1")));
 	assert_true(is_in(p, come(p, "2001:db8::2:1")));
 	assert_turned_away(p, come(p, "2001:db8::ffff"), MANY);
-	assert_true(is_in(p, come(p, "2001:db8:0:1::1")));
+	assert_turned_away(p, come(p, "2001:db8:0:ff::1"), MANY);
+	assert_true(is_in(p, come(p, "2001:db8:0:100::1")));
 }
 
 static void the_default_is_32_and_this_machine_does_not_count(void **state)
@@ -322,7 +323,7 @@ int main(void)
 		T(one_too_many_in_all_is_turned_away_with_a_sentence),
 		T(an_endpoint_may_have_a_limit_of_its_own),
 		T(so_many_from_one_source_and_the_others_notice_nothing),
-		T(an_ipv6_source_is_its_64_bits),
+		T(an_ipv6_source_is_its_first_56_bits),
 		T(the_default_is_32_and_this_machine_does_not_count),
 		T(who_comes_and_goes_is_let_in_once_a_second),
 		T(a_crowd_of_sources_does_not_keep_others_out),
