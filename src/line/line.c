@@ -227,6 +227,16 @@ static void end_record(struct pl_line_receiver *l)
 
 /* --- what waits ---------------------------------------------------------------------------- */
 
+static uint64_t lines_in(const struct held *h)
+{
+	uint64_t lines = 0;
+
+	for (size_t i = h->start; i < h->len; i++)
+		lines += h->data[i] == '\n' ||
+		         (h->data[i] == '\r' && !(i + 1 < h->len && h->data[i + 1] == '\n'));
+	return lines;
+}
+
 static void drop_held(struct pl_line *line)
 {
 	struct held *h = line->held;
@@ -440,6 +450,10 @@ static void connection_lost(struct pl_protocol *p, int reason)
 	while (l->links)
 		pl_group_leave(l->links);
 	if (line) {
+		if (line->held)
+			pl_count(pl_transport_reactor(p->transport),
+			         "lines: never said, their sender had gone",
+			         lines_in(line->held));
 		drop_held(line);
 		if (line->editing)
 			pl_editor_finish(&line->in.editor);
