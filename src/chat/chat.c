@@ -29,6 +29,8 @@ const char *chat_name_fault(const char *name, size_t len)
 		return "a name has only letters a to z, digits and _ . -";
 	if (len > CHAT_NAME_MAX)
 		return "a name has at most 16 characters";
+	if (strspn(name, "_.-") >= len)
+		return "a name has at least one letter or digit";
 	for (size_t i = 0; i < sizeof reserved_names / sizeof *reserved_names; i++)
 		if (len == strlen(reserved_names[i]) &&
 		    strncasecmp(name, reserved_names[i], len) == 0)
@@ -123,23 +125,27 @@ void room_announce(struct chat *c, struct room *room, struct pl_line_receiver *b
 	pl_msg_unref(m);
 }
 
-/* One line on any screen, whoever is here. */
+/* One line on any screen, whoever is here: those of whom the newcomer will not read that
+ * they have joined. */
 static void say_who_is_here(struct chat *c, struct session *to)
 {
 	char text[80] = "Here now:";
-	size_t n = strlen(text), left = c->count;
-	struct session *s = c->people;
+	size_t n = strlen(text), more = 0, shown = 0;
+	struct session *s;
 
-	if (!s) {
-		pl_send_linef(&to->line, "Nobody else is here yet.");
-		return;
+	DL_FOREACH(c->people, s) {
+		if (s->announced && n < 44)
+			n += (size_t)snprintf(text + n, sizeof text - n, "%s %s",
+			                      shown++ ? "," : "", s->name);
+		else
+			more += s->announced;
 	}
-	for (; s && n < 44; s = s->next, left--)
-		n += (size_t)snprintf(text + n, sizeof text - n, "%s %s",
-		                      s == c->people ? "" : ",", s->name);
-	if (left > 0)
-		snprintf(text + n, sizeof text - n, " and %zu more", left);
-	pl_send_linef(&to->line, "%s.", text);
+	if (more > 0)
+		snprintf(text + n, sizeof text - n, " and %zu more", more);
+	if (shown > 0)
+		pl_send_linef(&to->line, "%s.", text);
+	else
+		pl_send_linef(&to->line, "Nobody else is here yet.");
 }
 
 void chat_greet(struct chat *c, struct session *s)
@@ -198,7 +204,10 @@ struct chat_rate chat_rate_of(const struct chat *c, const struct pl_peer *peer)
 static void stopping(struct pl_factory *f)
 {
 	struct chat *c = pl_container_of(f, struct chat, factory);
+	struct session *s;
 
+	DL_FOREACH(c->people, s)
+		flood_forget(s);
 	room_announce(c, &c->lobby, NULL, PL_MSG_SERVER, "the server is stopping, goodbye");
 	c->stopping = true;
 }

@@ -93,7 +93,6 @@ struct session {
 	struct chat_rate rate;
 	uint64_t full_us;        /* when he will have all his tokens again */
 	struct waiting *waiting; /* lines, NULL while there are none */
-	unsigned dropped;        /* since he was told how many */
 	bool told, slowed;
 
 	char name[CHAT_NAME_MAX + 1]; /* "" before he has joined and after he has left */
@@ -120,8 +119,11 @@ void session_run_line(struct session *s, const char *line, size_t len);
 /* A line that is not empty: has its turn now, waits for it, or is dropped. */
 void flood_line(struct session *s, const char *line, size_t len);
 
-/* What waits will not be said; returns how many lines that were. */
-unsigned flood_forget(struct session *s);
+/* His input has ended; true: lines of his wait, and he stays until they have been said. */
+bool flood_input_ended(struct session *s);
+
+/* What waits will not be said: he is told how much that is. */
+void flood_forget(struct session *s);
 
 /* Is this line "/exit", or means the same?  It need not wait. */
 bool command_is_exit(const char *line);

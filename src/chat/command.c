@@ -27,12 +27,8 @@ struct command {
 
 static void run_exit(struct session *s, struct args a)
 {
-	const unsigned unsaid = flood_forget(s);
-
 	(void)a;
-	if (unsaid)
-		session_tell(s, "%u line%s of yours waited and will not be said", unsaid,
-		             unsaid == 1 ? "" : "s");
+	flood_forget(s);
 	session_tell(s, "goodbye, %s", s->name);
 	session_leave(s, 0);
 	pl_line_lose(&s->line);

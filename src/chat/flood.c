@@ -4,7 +4,7 @@
  * so many fit.  Without one a line waits its turn, behind those that wait already; only
  * when the place for those is full is he read from no more, so that his wire slows him
  * down.  A wire that cannot (datagrams) loses what comes then, and he is told how much.
- * /exit waits for nothing (O4).
+ * /exit waits for nothing (O4).  What waits is counted, and told, when it is never said.
  *
  * The bucket is one number: when it will be full again.  Each line moves that by what a
  * token takes to come back, and there is none when it lies further ahead than the size. */
@@ -21,9 +21,19 @@ enum {
 	RATE_MAX = 1000     /* lines a second, and in a burst */
 };
 
+/* Who floods without a break is let go after a while, and who has hung up does not talk on
+ * for long: what the kernel keeps of him could take hours. */
+#define TOO_LONG_MS (10 * 60 * 1000)
+#define HUNG_UP_MS (30 * 1000)
+
+#define TELL_DROPPED_MS 5000 /* while it goes on */
+
 struct waiting {
 	struct session *session;
 	struct pl_timer timer;
+	uint64_t since_ms;        /* without a break; or since he hung up */
+	uint64_t told_dropped_ms; /* 0: not yet */
+	unsigned dropped;         /* since he was told how many */
 	size_t start, end;
 	char bytes[WAITING_MAX];
 };
@@ -129,20 +139,48 @@ static void free_waiting(struct session *s)
 
 static void tell_dropped(struct session *s)
 {
-	if (s->dropped)
-		session_tell(s, "%u line%s of yours %s dropped", s->dropped,
-		             s->dropped == 1 ? "" : "s", s->dropped == 1 ? "was" : "were");
-	s->dropped = 0;
+	struct waiting *w = s->waiting;
+
+	if (!w->dropped)
+		return;
+	session_tell(s, "%u line%s of yours %s dropped", w->dropped,
+	             w->dropped == 1 ? "" : "s", w->dropped == 1 ? "was" : "were");
+	w->dropped = 0;
+	w->told_dropped_ms = pl_reactor_now(s->chat->reactor);
+}
+
+/* Now and then, while lines are being dropped. */
+static void tell_dropped_so_far(struct session *s)
+{
+	const struct waiting *w = s->waiting;
+
+	if (!w->told_dropped_ms ||
+	    pl_reactor_now(s->chat->reactor) - w->told_dropped_ms >= TELL_DROPPED_MS)
+		tell_dropped(s);
 }
 
 /* All has had its turn. */
 static void caught_up(struct session *s)
 {
-	free_waiting(s);
 	tell_dropped(s);
+	free_waiting(s);
 	pause_or_resume(s);
 	if (s->input_ended)
 		pl_line_lose(&s->line);
+}
+
+static bool takes_too_long(const struct session *s)
+{
+	return pl_reactor_now(s->chat->reactor) - s->waiting->since_ms >=
+	       (s->input_ended ? HUNG_UP_MS : TOO_LONG_MS);
+}
+
+static void let_go(struct session *s)
+{
+	flood_forget(s);
+	session_tell(s, "too much for too long; goodbye, %s", s->name);
+	session_leave(s, s->input_ended ? 0 : -EDQUOT);
+	pl_line_lose(&s->line);
 }
 
 static void on_turn(struct pl_timer *timer)
@@ -164,20 +202,24 @@ static void on_turn(struct pl_timer *timer)
 		return;
 	if (w->start == w->end) {
 		caught_up(s);
-		return;
+	} else if (takes_too_long(s)) {
+		let_go(s);
+	} else {
+		tell_dropped_so_far(s);
+		wait_for_token(s);
+		pause_or_resume(s);
 	}
-	wait_for_token(s);
-	pause_or_resume(s);
 }
 
 /* Once, until he has been slow for as long as it takes to fill the bucket. */
-static void tell_slower(struct session *s, const char *what)
+static void tell_slower(struct session *s)
 {
 	if (s->told)
 		return;
 	s->told = true;
-	session_tell(s, "slower, please: %u line%s a second; %s", s->rate.lines_per_s,
-	             s->rate.lines_per_s == 1 ? "" : "s", what);
+	session_tell(s, "slower, please: %u line%s a second; the rest waits its turn%s",
+	             s->rate.lines_per_s, s->rate.lines_per_s == 1 ? "" : "s",
+	             pl_line_peer(&s->line)->datagrams ? " or is dropped" : "");
 }
 
 static struct waiting *make_waiting(struct session *s)
@@ -188,17 +230,13 @@ static struct waiting *make_waiting(struct session *s)
 		return NULL;
 	w->session = s;
 	w->timer = (struct pl_timer){ .fn = on_turn };
+	w->since_ms = pl_reactor_now(s->chat->reactor);
+	w->told_dropped_ms = 0;
+	w->dropped = 0;
 	w->start = w->end = 0;
 	s->waiting = w;
 	wait_for_token(s);
 	return w;
-}
-
-static void drop(struct session *s)
-{
-	s->dropped++;
-	pl_count(s->chat->reactor, "lines: dropped, too many at once", 1);
-	tell_slower(s, "more than that is dropped");
 }
 
 static void wait_in_turn(struct session *s, const char *line, size_t len)
@@ -210,8 +248,10 @@ static void wait_in_turn(struct session *s, const char *line, size_t len)
 		session_tell(s, "the server is out of memory: nobody has heard that");
 		return;
 	}
-	if (room(w) < len + 1) {
-		drop(s);
+	if (room(w) < len + 1) { /* he cannot be slowed */
+		w->dropped++;
+		pl_count(s->chat->reactor, "lines: dropped, too many at once", 1);
+		tell_dropped_so_far(s);
 		return;
 	}
 	if (WAITING_MAX - w->end < len + 1) {
@@ -222,7 +262,7 @@ static void wait_in_turn(struct session *s, const char *line, size_t len)
 	memcpy(w->bytes + w->end, line, len + 1);
 	w->end += len + 1;
 	pl_count(s->chat->reactor, "lines: waited their turn", 1);
-	tell_slower(s, "the rest waits its turn");
+	tell_slower(s);
 	pause_or_resume(s);
 }
 
@@ -246,15 +286,25 @@ void flood_line(struct session *s, const char *line, size_t len)
 	session_run_line(s, line, len);
 }
 
-unsigned flood_forget(struct session *s)
+bool flood_input_ended(struct session *s)
+{
+	s->input_ended = true;
+	if (s->waiting)
+		s->waiting->since_ms = pl_reactor_now(s->chat->reactor);
+	return s->waiting != NULL;
+}
+
+void flood_forget(struct session *s)
 {
 	unsigned lines = 0;
 
 	if (!s->waiting)
-		return 0;
+		return;
 	for (size_t i = s->waiting->start; i < s->waiting->end; i++)
 		lines += s->waiting->bytes[i] == '\0';
-	free_waiting(s);
 	pl_count(s->chat->reactor, "lines: never said, their sender had gone", lines);
-	return lines;
+	tell_dropped(s);
+	session_tell(s, "%u line%s of yours waited and will not be said", lines,
+	             lines == 1 ? "" : "s");
+	free_waiting(s);
 }

@@ -174,10 +174,7 @@ static void line_received(struct pl_line_receiver *l, const char *line, size_t l
 /* Who has hung up while lines of his wait stays until they have been said. */
 static bool input_ended(struct pl_line_receiver *l)
 {
-	struct session *s = session_of(l);
-
-	s->input_ended = true;
-	return s->waiting != NULL;
+	return flood_input_ended(session_of(l));
 }
 
 static void connection_lost(struct pl_line_receiver *l, int reason)

@@ -38,6 +38,8 @@ const char *pl_reason(int reason)
 	case -ENODEV:
 	case -EIO:
 		return "device gone";
+	case -EDQUOT:
+		return "too much said";
 	case -EPROTO:
 		return "no person";
 	case -ELOOP:

@@ -29,6 +29,9 @@ static uint64_t counted(struct hall *h, const char *what)
 
 #define SLOWER "-- slower, please: 2 lines a second; the rest waits its turn --\n"
 
+#define OR_DROPPED \
+	"-- slower, please: 2 lines a second; the rest waits its turn or is dropped --\n"
+
 static void a_burst_is_said_at_once_and_the_rest_in_its_turn(void **state)
 {
 	struct hall *h = *state;
@@ -155,16 +158,95 @@ static void datagrams_that_find_no_place_are_dropped_and_counted(void **state)
 	t->peer.datagrams = true;
 	flood(ann, 200);
 	assert_false(t->reading_paused);
-	assert_reads(ann, SLOWER);
+	assert_reads(ann, OR_DROPPED "-- 1 line of yours was dropped --\n");
 	assert_int_equal(counted(h, "lines: dropped, too many at once"), 200 - 3 - 40);
-	advance(h, 19999);
+	advance(h, 4999);
 	assert_reads(ann, "");
 	advance(h, 1);
-	assert_reads(ann, "-- 157 lines of yours were dropped --\n");
+	assert_reads(ann, "-- 156 lines of yours were dropped --\n");
+	advance(h, 15000);
+	assert_reads(ann, "");
 	pl_mem_user_clear(h->people[1]);
 	pl_mem_user_type(ann, "again\n");
 	advance(h, 1000);
 	assert_reads(h->people[1], "<guest1> again\n");
+}
+
+/* Two lines a second are said, three come. */
+static void who_goes_on_while_lines_are_dropped_reads_how_many(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *ann = h->people[0];
+	unsigned told = 0, n;
+
+	h->chat->people->line.protocol.transport->peer.datagrams = true;
+	flood(ann, 100);
+	for (int i = 0; i < 60; i++) {
+		flood(ann, 3);
+		advance(h, 1000);
+	}
+	for (const char *at = pl_mem_user_screen(ann); (at = strstr(at, "\n-- ")); at++)
+		if (sscanf(at, "\n-- %u line", &n) == 1)
+			told += n;
+	assert_in_range(counted(h, "lines: dropped, too many at once") - told, 0, 15);
+	flood(ann, 3);
+	pl_mem_user_clear(ann);
+	pl_mem_user_type(ann, "/exit\n");
+	assert_non_null(strstr(pl_mem_user_screen(ann), " dropped --"));
+	assert_non_null(
+		strstr(pl_mem_user_screen(ann), " of yours waited and will not be said"));
+	sscanf(pl_mem_user_screen(ann), "-- %u line", &n);
+	assert_int_equal(told + n, counted(h, "lines: dropped, too many at once"));
+}
+
+static void who_has_hung_up_talks_on_for_30_s_at_most(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *ann = h->people[0], *bob = h->people[1];
+
+	for (int i = 0; i < 500; i++)
+		pl_mem_user_type(ann, "a\n");
+	pl_mem_user_hang_up(ann);
+	advance(h, 29999);
+	assert_null(strstr(pl_mem_user_screen(bob), "has left"));
+	advance(h, 501);
+	assert_non_null(strstr(pl_mem_user_screen(bob), "* guest1 has left (mem)\r\n"));
+	assert_int_equal(counted(h, "lines: never said, their sender had gone"),
+	                 500 - 3 - 60);
+}
+
+static void who_floods_without_a_break_is_let_go_after_ten_minutes(void **state)
+{
+	struct hall *h = *state;
+	struct pl_mem_user *ann = h->people[0], *bob = h->people[1];
+
+	for (int i = 0; i < 10 * 60; i++) {
+		pl_mem_user_type(ann, "a\nb\nc\n");
+		advance(h, 1000);
+	}
+	assert_reads(ann, SLOWER);
+	pl_mem_user_clear(bob);
+	for (int i = 0; i < 10; i++) {
+		pl_mem_user_type(ann, "a\nb\nc\n");
+		advance(h, 1000);
+	}
+	assert_true(pl_mem_user_is_lost(ann));
+	assert_non_null(strstr(pl_mem_user_screen(ann),
+	                       "-- too much for too long; goodbye, guest1 --"));
+	assert_non_null(strstr(pl_mem_user_screen(bob),
+	                       "* guest1 has left (mem: too much said)\r\n"));
+}
+
+static void who_waits_when_the_server_stops_reads_how_much_was_not_said(void **state)
+{
+	struct hall *h = *state;
+
+	pl_mem_user_type(h->people[0], "1\n2\n3\n4\n5\n");
+	h->chat->factory.ops->stopping(&h->chat->factory);
+	pl_world_settle(h->world);
+	assert_reads(h->people[0],
+	             SLOWER "-- 2 lines of yours waited and will not be said --\n"
+	                    "-- the server is stopping, goodbye --\n");
 }
 
 static void who_hangs_up_is_said_to_the_end(void **state)
@@ -180,16 +262,18 @@ static void who_hangs_up_is_said_to_the_end(void **state)
 	             "<guest1> 4\n<guest1> 5\n<guest1> half\n* guest1 has left (mem)\n");
 }
 
-static void who_hangs_up_behind_a_paused_flood_is_said_to_the_end(void **state)
+/* Not all that the wire holds of him: four KiB wait, and half a minute is two lines a
+ * second.  What is not said is counted. */
+static void who_hangs_up_behind_a_paused_flood_is_said_as_far_as_time_goes(void **state)
 {
 	struct hall *h = *state;
 	struct pl_mem_user *ann = h->people[0], *bob = h->people[1];
 
-	flood(ann, 200);
+	flood(ann, 60);
 	pl_mem_user_type(ann, "the end");
 	pl_mem_user_hang_up(ann);
-	advance(h, 1000 * 201 / 2);
-	assert_non_null(strstr(pl_mem_user_screen(bob), "<guest1> 200 "));
+	advance(h, 1000 * 61 / 2);
+	assert_non_null(strstr(pl_mem_user_screen(bob), "<guest1> 60 "));
 	assert_non_null(strstr(pl_mem_user_screen(bob),
 	                       "<guest1> the end\r\n* guest1 has left (mem)\r\n"));
 }
@@ -292,7 +376,11 @@ int main(void)
 		T(when_4_kib_wait_reading_pauses_and_nothing_is_lost),
 		T(datagrams_that_find_no_place_are_dropped_and_counted),
 		T(who_hangs_up_is_said_to_the_end),
-		T(who_hangs_up_behind_a_paused_flood_is_said_to_the_end),
+		T(who_goes_on_while_lines_are_dropped_reads_how_many),
+		T(who_has_hung_up_talks_on_for_30_s_at_most),
+		T(who_floods_without_a_break_is_let_go_after_ten_minutes),
+		T(who_waits_when_the_server_stops_reads_how_much_was_not_said),
+		T(who_hangs_up_behind_a_paused_flood_is_said_as_far_as_time_goes),
 		T(who_is_cut_off_leaves_at_once),
 		T(an_endpoint_may_have_a_rate_of_its_own),
 		T(rates_are_parsed),

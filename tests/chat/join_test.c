@@ -27,11 +27,13 @@ static void the_greeting_has_three_lines_and_the_name(void **state)
 	             "Nobody else is here yet.\n"
 	             "/help lists commands, /nick NAME names you, /exit leaves.\n"
 	             "-- you are guest1 --\n");
+	hall_announce(h);
 	assert_reads(hall_enter(h, "lobby"),
 	             "Welcome to lab!\n"
 	             "Here now: guest1.\n"
 	             "/help lists commands, /nick NAME names you, /exit leaves.\n"
 	             "-- you are guest2 --\n");
+	hall_announce(h);
 	assert_reads(hall_enter(h, "lobby"),
 	             "Welcome to lab!\n"
 	             "Here now: guest1, guest2.\n"
@@ -61,12 +63,14 @@ static void the_greeting_names_few_of_many(void **state)
 	hall_listen(h, "mem:desk:nick=a_name.16-letter");
 	for (int i = 0; i < 50; i++)
 		hall_enter(h, "desk");
+	hall_announce(h);
 	line = strstr(pl_mem_user_screen(hall_enter(h, "lobby")), "Here now: ");
 	assert_non_null(line);
 	end = strstr(line, "\r\n");
 	assert_in_range(end - line, 1, 79);
 	assert_memory_equal(end - strlen(" and 47 more."), " and 47 more.", 13);
 	/* Who has left is not counted. */
+	hall_announce(h);
 	pl_mem_user_hang_up(h->people[0]);
 	pl_mem_user_hang_up(h->people[49]);
 	assert_non_null(strstr(pl_mem_user_screen(hall_enter(h, "lobby")), " and 46 more."));
@@ -249,6 +253,21 @@ static void a_newcomer_hears_and_is_seen_from_the_start(void **state)
 	              "-- 1 person --\n");
 }
 
+/* Or one would be read of twice, and another never leave. */
+static void who_is_not_announced_yet_is_in_no_greeting(void **state)
+{
+	struct hall *h = another(state, &(struct chat_options){ .name = "lab" });
+	struct pl_mem_user *ann, *bob;
+
+	ann = hall_enter(h, "lobby");
+	bob = hall_enter(h, "lobby");
+	assert_non_null(strstr(pl_mem_user_screen(bob), "Nobody else is here yet."));
+	pl_mem_user_clear(bob);
+	pl_mem_user_hang_up(ann);
+	hall_announce(h);
+	assert_reads(bob, "");
+}
+
 static void who_has_gone_before_that_costs_nobody_a_line(void **state)
 {
 	struct hall *h = *state;
@@ -342,6 +361,7 @@ int main(void)
 		TEST(a_newcomer_is_announced_when_he_has_stayed_for_a_moment),
 		TEST(a_newcomer_is_announced_before_what_he_says),
 		TEST(a_newcomer_hears_and_is_seen_from_the_start),
+		TEST(who_is_not_announced_yet_is_in_no_greeting),
 		TEST(who_has_gone_before_that_costs_nobody_a_line),
 		TEST(who_is_cut_off_is_said_to_be),
 		TEST(all_are_told_when_the_server_stops),

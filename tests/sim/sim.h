@@ -63,6 +63,7 @@ struct watched {
 	struct pl_transport *transport;
 	struct watched *other;
 	struct visit *visit;
+	uint64_t eof_ms;
 	bool server, made, lost, eof, paused;
 	bool closing;      /* pl_lose or pl_abort was called, or the input has ended */
 	bool closed_first; /* ... before the other end's did */

@@ -255,6 +255,7 @@ void watch_event(struct pl_protocol *p, const struct pl_event *ev)
 		if (e->eof)
 			broken(e, "promise 6", "the end of input twice");
 		e->eof = true;
+		e->eof_ms = pl_reactor_now(sim->reactor);
 	}
 	if (e->inner->ops->event)
 		e->inner->ops->event(e->inner, ev);
