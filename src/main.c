@@ -290,7 +290,8 @@ int main(int argc, char **argv)
 
 	chat_rate_parse(CHAT_RATE_DEFAULT, &set.rate);
 	open_standard_descriptors();
-	opterr = 0; /* its sentences begin with the whole path of the program */
+	pl_log_begin(); /* while the terminal is still open to us, whoever --user is */
+	opterr = 0;     /* its sentences begin with the whole path of the program */
 	signal(SIGPIPE, SIG_IGN); /* also when it is the log's reader that goes away */
 	signal(SIGXFSZ, SIG_IGN); /* the log may be a file that has reached its limit */
 	while (status == GO_ON &&

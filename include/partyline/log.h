@@ -1,8 +1,8 @@
 /* log.h: what the operator should know, on standard error.
  *
  * One line a call.  Control characters in it are escaped, so that nothing a peer sends
- * can forge a line or drive a terminal.  Under systemd (JOURNAL_STREAM is set) lines
- * carry their priority and no time.  Callable from any thread.
+ * can forge a line or drive a terminal.  In systemd's journal (JOURNAL_STREAM names
+ * standard error) lines carry their priority and no time.  Callable from any thread.
  *
  * Nothing waits for the log: a line that its reader, or a full disk, does not take is lost,
  * and the next line that is taken tells how many were. */
@@ -19,6 +19,11 @@ enum pl_log_level {
 	PL_LOG_INFO,    /* the ordinary course: ports, devices, people */
 	PL_LOG_DEBUG    /* for who reads the code */
 };
+
+/* Optional, for programs that give up privileges: a terminal on standard error is opened
+ * once more, which its next user may not do later.  Otherwise the first line does it, and
+ * where it cannot, a terminal that is stuck can hold the program up. */
+void pl_log_begin(void);
 
 void pl_log(enum pl_log_level level, const char *fmt, ...) PL_PRINTF(2, 3);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <partyline/log.h>
 #include <partyline/thread.h>
 
 enum { START_MS = 1000000 };
@@ -258,6 +259,7 @@ int open_descriptors(void)
 	struct pollfd fds[AT_ONCE];
 	int count = 0;
 
+	pl_log_begin(); /* the log's own may be open from now on */
 	for (int fd = 0; fd < 4096; fd += AT_ONCE) {
 		for (int i = 0; i < AT_ONCE; i++)
 			fds[i] = (struct pollfd){ .fd = fd + i };

@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 /* posix_openpt() */
 /* log_test.c: what the operator reads. */
 #include "cmocka_all.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <partyline/log.h>
@@ -46,6 +48,20 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
 
 /* --- what is written ------------------------------------------------------------------ */
 
+static bool under_systemd;
+
+/* Standard error is the journal's, if it is to be. */
+static void name_journal(void)
+{
+	char text[64];
+	struct stat is;
+
+	if (!under_systemd || fstat(STDERR_FILENO, &is) < 0)
+		return;
+	snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)is.st_dev, (uintmax_t)is.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
 /* What a function writes to standard error. */
 static const char *caught(void (*fn)(void))
 {
@@ -57,6 +73,7 @@ static const char *caught(void (*fn)(void))
 	if (!file || saved < 0)
 		abort();
 	dup2(fileno(file), STDERR_FILENO);
+	name_journal();
 	fn();
 	dup2(saved, STDERR_FILENO);
 	close(saved);
@@ -70,6 +87,7 @@ static int setup(void **state)
 {
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
+	under_systemd = false;
 	pl_log_set_level(PL_LOG_INFO);
 	return 0;
 }
@@ -117,9 +135,24 @@ static void lines_above_the_level_are_dropped(void **state)
 static void under_systemd_lines_have_a_priority_and_no_time(void **state)
 {
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	pl_log_set_level(PL_LOG_DEBUG);
 	assert_string_equal(caught(say_all_levels), "<3>one\n<4>two\n<6>three\n<7>four\n");
+}
+
+/* A shell of the user's own systemd has inherited it, and a server that it starts. */
+static void a_journal_that_is_somewhere_else_is_none(void **state)
+{
+	static const char *const elsewhere[] = { "8:12345", "", ":", "8", "0:0" };
+	const char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+		setenv("JOURNAL_STREAM", elsewhere[i], 1);
+		text = caught(say_all_levels);
+		assert_non_null(strstr(text, " error: one\n"));
+		assert_null(strchr(text, '<'));
+	}
 }
 
 static void say_nasty_things(void)
@@ -132,7 +165,7 @@ static void control_characters_are_escaped_and_utf8_stays(void **state)
 	const char *text;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	text = caught(say_nasty_things);
 	assert_int_equal(count_lines(text), 1);
 	assert_non_null(strstr(text, "a\\x0ab\\x0dc\\x1b[2Jd\\x7fe"));
@@ -190,7 +223,7 @@ static void lines_of_several_threads_do_not_mix(void **state)
 	const char *text;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	text = caught(say_from_threads);
 	assert_int_equal(count_lines(text), 800);
 	assert_each_line_is(text, "<6>0123456789012345678901234567890123456789\n");
@@ -241,9 +274,10 @@ static void a_reader_who_is_stuck_stops_nobody_and_reads_how_much_he_missed(void
 	ssize_t n;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	assert_int_equal(pipe(fds), 0);
 	dup2(fds[1], STDERR_FILENO);
+	name_journal();
 	for (int i = 0; i < 20000; i++) /* far more than a pipe holds: would block for ever */
 		pl_log(PL_LOG_INFO, "%d", i);
 	n = read(fds[0], text, sizeof text - 1);
@@ -278,6 +312,7 @@ static void stderr_to(int fd)
 		dup2(fd, STDERR_FILENO);
 	else
 		close(STDERR_FILENO);
+	name_journal();
 }
 
 static void stderr_back(void)
@@ -298,7 +333,7 @@ static void assert_lost_and_told(int fd, unsigned n)
 	const unsigned before = pl_log_lost();
 	char wanted[80];
 
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	stderr_to(fd);
 	say(n);
 	stderr_back();
@@ -358,7 +393,7 @@ static void a_line_that_was_cut_has_a_row_of_its_own(void **state)
 
 	(void)state;
 	assert_non_null(file);
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
 	stderr_to(fileno(file));
@@ -381,13 +416,130 @@ static void interruptions_and_short_writes_lose_nothing_and_mix_nothing(void **s
 	const char *text;
 
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:12345", 1);
+	under_systemd = true;
 	atomic_store(&calls, 1);
 	text = caught(say_from_threads);
 	assert_true(atomic_exchange(&calls, 0) > 5 * 800);
 	assert_int_equal(pl_log_lost(), lost);
 	assert_int_equal(count_lines(text), 800);
 	assert_each_line_is(text, "<6>0123456789012345678901234567890123456789\n");
+}
+
+/* --- a terminal that nobody reads --------------------------------------------------- */
+
+struct terminal {
+	int master, slave;
+	char text[300000]; /* all that was read, without CR */
+	size_t len;
+};
+
+static void open_terminal(struct terminal *t)
+{
+	t->len = 0;
+	t->master = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(t->master >= 0);
+	assert_int_equal(grantpt(t->master), 0);
+	assert_int_equal(unlockpt(t->master), 0);
+	assert_int_equal(fcntl(t->master, F_SETFL, O_NONBLOCK), 0);
+	t->slave = open(ptsname(t->master), O_RDWR | O_NOCTTY);
+	assert_true(t->slave >= 0);
+}
+
+/* Something, if it comes: by a thread of the kernel. */
+static bool read_terminal(struct terminal *t, int patience_ms)
+{
+	struct pollfd p = { .fd = t->master, .events = POLLIN };
+	char buffer[4096];
+	ssize_t n = 0;
+
+	if (__real_poll(&p, 1, patience_ms) > 0)
+		n = read(t->master, buffer, sizeof buffer);
+	for (ssize_t i = 0; i < n; i++) {
+		assert_true(t->len < sizeof t->text - 1);
+		if (buffer[i] != '\r')
+			t->text[t->len++] = buffer[i];
+	}
+	t->text[t->len] = '\0';
+	return n > 0;
+}
+
+/* Lines that are whole, and in their order; what was lost, as it was told. */
+static unsigned count_whole(const char *at, unsigned *told)
+{
+	unsigned whole = 0, lost;
+	int last = -1, number, end;
+
+	for (*told = 0; *at; at = strchr(at, '\n') + 1) {
+		end = 0;
+		if (sscanf(at, "<6>line %d of the log.%n", &number, &end) == 1 && end) {
+			assert_int_equal(at[end], '\n');
+			assert_true(number > last);
+			last = number;
+			whole++;
+		} else if (sscanf(at, "<4>%u lines of the log were lost%n", &lost, &end) ==
+		                   1 &&
+		           end) {
+			assert_int_equal(at[end], '\n');
+			*told += lost;
+		}
+	}
+	return whole;
+}
+
+/* A frozen ssh.  There is room for a byte, so poll() calls the terminal ready, and not
+ * for a line, so a write that may sleep does. */
+static void a_terminal_that_nobody_reads_stops_nobody(void **state)
+{
+	static struct terminal t;
+	unsigned lost = pl_log_lost(), before, told, whole;
+	int said = 0;
+
+	(void)state;
+	under_systemd = true; /* for short lines: they have no time */
+	open_terminal(&t);
+	stderr_to(t.slave);
+	alarm(8); /* it would sleep for ever */
+	while (said < 10000)
+		pl_log(PL_LOG_INFO, "line %d of the log.", said++);
+	assert_in_range(pl_log_lost() - lost, 1000, 9990);
+	do { /* somebody reads again */
+		while (read_terminal(&t, 50)) {
+		}
+		before = pl_log_lost();
+		pl_log(PL_LOG_INFO, "line %d of the log.", said++);
+	} while (pl_log_lost() > before);
+	while (!strstr(t.text, "were lost\n<6>line ") || t.text[t.len - 1] != '\n')
+		read_terminal(&t, 1000);
+	alarm(0);
+	stderr_back();
+	lost = pl_log_lost() - lost;
+	whole = count_whole(t.text, &told);
+	assert_int_equal(told, lost);
+	/* One that lacks its end alone is lost, and whole to the eye. */
+	assert_in_range(whole, (unsigned)said - lost, (unsigned)said - lost + 1);
+	/* The terminal's other users wait as they always did. */
+	assert_false(fcntl(t.slave, F_GETFL) & O_NONBLOCK);
+	close(t.slave);
+	close(t.master);
+}
+
+/* It is not kept open behind the one that standard error has become. */
+static void a_terminal_that_was_left_is_let_go(void **state)
+{
+	static struct terminal t;
+	struct pollfd p;
+
+	(void)state;
+	open_terminal(&t);
+	stderr_to(t.slave);
+	pl_log_begin();
+	stderr_back();
+	close(t.slave);
+	assert_int_equal(count_lines(caught(say_all_levels)), 3);
+	p = (struct pollfd){ .fd = t.master };
+	assert_int_equal(__real_poll(&p, 1, 0), 1);
+	assert_true(p.revents & POLLHUP);
+	close(t.master);
 }
 
 int main(void)
@@ -397,6 +549,7 @@ int main(void)
 		T(a_call_is_a_line_with_its_level),
 		T(lines_above_the_level_are_dropped),
 		T(under_systemd_lines_have_a_priority_and_no_time),
+		T(a_journal_that_is_somewhere_else_is_none),
 		T(control_characters_are_escaped_and_utf8_stays),
 		T(a_long_line_stays_one_line),
 		T(lines_of_several_threads_do_not_mix),
@@ -408,6 +561,8 @@ int main(void)
 		T(lines_to_nowhere_are_counted_and_told),
 		T(a_line_that_was_cut_has_a_row_of_its_own),
 		T(interruptions_and_short_writes_lose_nothing_and_mix_nothing),
+		T(a_terminal_that_nobody_reads_stops_nobody),
+		T(a_terminal_that_was_left_is_let_go),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
