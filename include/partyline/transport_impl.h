@@ -290,6 +290,7 @@ struct pl_getty {
 	struct pl_timer timer;
 	uint64_t last_byte_ms;
 	uint64_t deaf_until_ms;     /* no Enter counts before */
+	uint64_t retry_at_ms;       /* join=open joins again; 0: it does not */
 	size_t enters;              /* bytes of the Enter under way */
 	unsigned came, unprintable; /* bytes that joined nobody */
 	unsigned char state;
@@ -305,6 +306,9 @@ void pl_getty_cancel(struct pl_getty *g); /* the line is gone */
 
 /* The session was a modem's or a program's: the rest of what it sends joins nobody. */
 void pl_getty_no_person(struct pl_getty *g);
+
+/* There was no session, it was refused: join=open tries again later. */
+void pl_getty_refused(struct pl_getty *g);
 
 /* --- the same, with its descriptor and its sessions: src/core/tty.c ------------------------ */
 

@@ -12,14 +12,15 @@
  *
  * CR, LF, both, or the key pressed twice are one Enter.  A NUL, which is what a break
  * reads as (WIRES W16), is a byte like any other here: it spoils.  join=open asks nobody,
- * but only when the line opens: who has left comes back by Enter, and a session that is
- * refused is not tried without end. */
+ * but only when the line opens: who has left comes back by Enter.  A session that is refused
+ * is tried again after some seconds, as long as it is: a device presses no key. */
 #include <partyline/transport_impl.h>
 
 /* Longer than the gaps inside of text at 50 baud, shorter than patience. */
 #define QUIET_MS 250
 
-#define DEAF_MS 5000 /* behind a session that was no person's */
+#define DEAF_MS 5000   /* behind a session that was no person's */
+#define RETRY_MS 10000 /* behind one that was refused */
 
 /* So many bytes, a quarter of which no terminal can show, are not text. */
 #define MUCH 64
@@ -35,6 +36,7 @@ static void on_timer(struct pl_timer *t)
 
 	g->state = JOINED;
 	g->enters = 0;
+	g->retry_at_ms = 0;
 	g->ops->join(g); /* the last use of g: a session that is refused may end the line */
 }
 
@@ -56,6 +58,18 @@ int pl_getty_init(struct pl_getty *g, const struct pl_getty_ops *ops,
 	return 0;
 }
 
+/* Nobody is about to join by Enter, but perhaps without it. */
+static void rest(struct pl_getty *g)
+{
+	const uint64_t now_ms = pl_reactor_now(g->reactor);
+
+	if (g->retry_at_ms)
+		pl_call_later(g->reactor, &g->timer,
+		              g->retry_at_ms > now_ms ? g->retry_at_ms - now_ms : 0);
+	else
+		pl_timer_cancel(&g->timer);
+}
+
 void pl_getty_start(struct pl_getty *g)
 {
 	if (g->join_on_open && g->state == CLOSED) {
@@ -67,6 +81,7 @@ void pl_getty_start(struct pl_getty *g)
 	/* What came before the opening is unknown, and after a session it may be the LF of
 	 * the last line's CR LF: the silence begins now. */
 	g->last_byte_ms = pl_reactor_now(g->reactor);
+	rest(g);
 	g->ops->write(g, invitation, sizeof invitation - 1);
 }
 
@@ -117,7 +132,7 @@ void pl_getty_input(struct pl_getty *g, const char *data, size_t len)
 	if (g->state == PRESSED)
 		pl_call_later(g->reactor, &g->timer, QUIET_MS);
 	else
-		pl_timer_cancel(&g->timer);
+		rest(g);
 	if (wasted)
 		tell_wasted(g, wasted);
 }
@@ -127,11 +142,17 @@ void pl_getty_no_person(struct pl_getty *g)
 	g->deaf_until_ms = pl_reactor_now(g->reactor) + DEAF_MS;
 }
 
+void pl_getty_refused(struct pl_getty *g)
+{
+	if (g->join_on_open)
+		g->retry_at_ms = pl_reactor_now(g->reactor) + RETRY_MS;
+}
+
 void pl_getty_cancel(struct pl_getty *g)
 {
 	g->state = CLOSED;
 	g->came = g->unprintable = 0;
 	g->enters = 0;
-	g->deaf_until_ms = 0;
+	g->deaf_until_ms = g->retry_at_ms = 0;
 	pl_timer_cancel(&g->timer);
 }

@@ -49,13 +49,14 @@ static void update_wants(struct pl_tty *tty)
 
 /* --- sending ------------------------------------------------------------------------------ */
 
-/* How much may be written now; 0: the timer comes back to it. */
+/* How much may be written now; 0: the timer comes back to it.  Who is turned away reads a
+ * sentence, which is little, and nobody would come back to the rest of it. */
 static size_t allowance(struct pl_tty_session *s)
 {
 	const uint64_t now_us = pl_reactor_now(s->transport.reactor) * 1000;
 	const size_t bytes = (size_t)s->tty->baud * PACE_MS / 1000 / BITS_A_BYTE;
 
-	if (!s->tty->paced)
+	if (!s->tty->paced || s->transport.state == PL_TRANSPORT_OPENING)
 		return PL_WRITE_MAX;
 	if (s->free_us <= now_us) {
 		s->free_us = now_us;
@@ -137,6 +138,8 @@ static void session_close(struct pl_transport *t)
 	pl_timer_cancel(&s->timer);
 	if (t->reason == -EPROTO)
 		pl_getty_no_person(&tty->getty);
+	if (!t->protocol)
+		pl_getty_refused(&tty->getty);
 	s->tty = NULL;
 	tty->session = NULL;
 	update_wants(tty);
@@ -186,7 +189,8 @@ static void getty_join(struct pl_getty *g)
 
 	if (!s) {
 		pl_count(port->reactor, tty->ops->refused, 1);
-		pl_getty_start(g); /* out of memory refuses one session */
+		pl_getty_refused(g); /* out of memory refuses one session */
+		pl_getty_start(g);
 		return;
 	}
 	s->tty = tty;

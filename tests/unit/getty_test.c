@@ -288,6 +288,60 @@ static void join_open_does_not_join_again_before_the_next_opening(void **state)
 	assert_int_equal(joined, 3);
 }
 
+static void join_open_tries_again_as_long_as_it_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("pty:x:join=open"), 0);
+	open_line();
+	for (unsigned n = 1; n <= 5; n++) {
+		assert_int_equal(joined, n);
+		pl_getty_refused(&getty);
+		pl_getty_start(&getty);
+		pl_world_advance(world, 5000);
+		type("temp 21.5\r\n"); /* which is no reason not to */
+		pl_world_advance(world, 4900);
+		assert_int_equal(joined, n);
+		pl_world_advance(world, 200);
+	}
+	assert_int_equal(joined, 6);
+	pl_getty_start(&getty); /* that one was a session, and has ended */
+	pl_world_advance(world, 60000);
+	assert_int_equal(joined, 6);
+}
+
+static void who_was_refused_may_press_enter_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("pty:x:join=open"), 0);
+	open_line();
+	pl_getty_refused(&getty);
+	pl_getty_start(&getty);
+	pl_world_advance(world, 1000);
+	type("\r");
+	pl_world_advance(world, 300);
+	assert_int_equal(joined, 2);
+	pl_world_advance(world, 60000);
+	assert_int_equal(joined, 2);
+	pl_getty_refused(&getty);
+	pl_getty_start(&getty);
+	pl_getty_cancel(&getty); /* the line has gone */
+	pl_world_advance(world, 60000);
+	assert_int_equal(joined, 2);
+}
+
+static void without_join_open_nobody_is_tried_again(void **state)
+{
+	(void)state;
+	open_line();
+	type("\r");
+	pl_world_advance(world, 300);
+	assert_int_equal(joined, 1);
+	pl_getty_refused(&getty);
+	pl_getty_start(&getty);
+	pl_world_advance(world, 60000);
+	assert_int_equal(joined, 1);
+}
+
 static void a_join_that_is_no_word_of_ours_is_refused(void **state)
 {
 	(void)state;
@@ -404,6 +458,9 @@ int main(void)
 		TEST(when_the_line_goes_nobody_joins),
 		TEST(join_open_joins_when_the_line_opens),
 		TEST(join_open_does_not_join_again_before_the_next_opening),
+		TEST(join_open_tries_again_as_long_as_it_is_refused),
+		TEST(who_was_refused_may_press_enter_meanwhile),
+		TEST(without_join_open_nobody_is_tried_again),
 		TEST(a_join_that_is_no_word_of_ours_is_refused),
 		TEST(every_byte_that_joins_nobody_is_counted_once),
 		TEST(much_that_no_terminal_shows_is_not_text),
