@@ -195,31 +195,54 @@ static void pty_port_destroy(struct pl_port *p)
 static const struct pl_port_ops pty_port_ops = { .stop = pty_stop,
 	                                         .destroy = pty_port_destroy };
 
-/* A link whose terminal has gone was left by a server that was killed. */
+/* Surely: a file system may keep whole seconds or microseconds of a time. */
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec > b->tv_sec;
+	return b->tv_nsec && a->tv_nsec / 1000 > b->tv_nsec / 1000;
+}
+
+/* A link that was left by a server that was killed: its terminal has gone, or there is
+ * another one of that number.  Servers make their slave ready before they link to it, and
+ * nothing changes its inode after that: one that was changed later than the link was made
+ * is somebody else's.  (Or its operator has called chmod: then a second server on the same
+ * path is not refused.  That is rarer than a restart.)  0, or why it is not stale. */
+static int is_stale(const char *path, const struct stat *link, struct stat *target)
+{
+	if (stat(path, target) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISCHR(target->st_mode))
+		return -EEXIST;
+	return is_later(&target->st_ctim, &link->st_mtim) ? 0 : -EADDRINUSE;
+}
+
 static int clear_path(const char *text, const char *path, struct pl_error *err)
 {
-	struct stat st;
+	struct stat link, target;
 	int code;
 
-	if (lstat(path, &st) < 0)
+	if (lstat(path, &link) < 0)
 		return 0; /* nothing there; symlink() tells of anything else */
-	if (!S_ISLNK(st.st_mode))
+	if (!S_ISLNK(link.st_mode))
 		return pl_fail(err, -EEXIST,
 		               "%s: %s exists and is not a link to a terminal", text, path);
-	code = stat(path, &st) < 0 ? -errno : 0;
-	if (code == -ENOENT) {
+	code = is_stale(path, &link, &target);
+	switch (code) {
+	case 0:
 		unlink(path);
 		return 0;
-	}
-	if (code)
+	case -EEXIST:
+		return pl_fail(err, code, "%s: %s is a link, but not to a terminal", text,
+		               path);
+	case -EADDRINUSE:
+		return pl_fail(err, code,
+		               "%s: %s leads to a terminal; if no server uses it, remove it",
+		               text, path);
+	default:
 		return pl_fail(err, code, "%s: cannot tell whether %s is in use: %s",
 		               text, path, strerror(-code));
-	if (!S_ISCHR(st.st_mode))
-		return pl_fail(err, -EEXIST, "%s: %s is a link, but not to a terminal",
-		               text, path);
-	return pl_fail(err, -EADDRINUSE,
-	               "%s: %s leads to a terminal; if no server uses it, remove it",
-	               text, path);
+	}
 }
 
 /* mode= and group= of the slave; raw, so that nothing echoes before a
@@ -284,6 +307,7 @@ static int open_line(struct pty_port *port, struct pl_error *err)
 		               strerror(-code));
 	code = prepare_slave(ep, slave, err);
 	close(slave);
+	/* Last: see is_stale(). */
 	if (!code && symlink(port->slave, path) < 0)
 		code = pl_fail(err, -errno, "%s: %s: %s", text, path, strerror(errno));
 	if (code)
