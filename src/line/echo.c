@@ -28,8 +28,11 @@
 #define LEVEL_MAX 4
 #define ENOUGH 32 /* so much is an echo */
 
-/* Lines as long as there can be, each key of them taken back and typed again, and more. */
+/* Lines as long as there can be, each key of them taken back and typed again, and more;
+ * within a time for which an echo needs half at 300 baud.  Who presses Enter now and then,
+ * or whose terminal does against idleness, is never there. */
 #define KEYS_MAX (4 * PL_LINE_MAX)
+#define KEYS_MS (10 * 60 * 1000)
 
 enum kind { SHOWN = 1, HEARD = 2 };
 
@@ -189,7 +192,11 @@ bool pl_echo_heard(struct pl_echo *e, const char *text, size_t len)
 	return e->score >= ENOUGH;
 }
 
-bool pl_echo_drew(struct pl_echo *e)
+bool pl_echo_drew(struct pl_echo *e, uint64_t now_ms)
 {
+	if (e->keys == 0 || now_ms - e->keys_since_ms >= KEYS_MS) {
+		e->keys = 0;
+		e->keys_since_ms = now_ms;
+	}
 	return ++e->keys > KEYS_MAX;
 }

@@ -83,7 +83,9 @@ static void watch_drawing(struct pl_line_receiver *l)
 {
 	struct pl_line *line = l->line;
 
-	if (line->echo && !line->ended && pl_echo_drew(line->echo))
+	if (line->echo && !line->ended &&
+	    pl_echo_drew(line->echo,
+	                 pl_reactor_now(pl_transport_reactor(l->protocol.transport))))
 		end_echo(l);
 }
 

@@ -172,7 +172,8 @@ struct pl_echo {
 	unsigned n_first;
 	int n_same;    /* so many of these came first; -1: something else came */
 	int score;     /* how much speaks for an echo */
-	unsigned keys; /* that have changed the screen since a line was said */
+	unsigned keys; /* that have changed the screen since a line was said ... */
+	uint64_t keys_since_ms; /* ... and since then */
 	bool editing;
 };
 
@@ -183,7 +184,7 @@ void pl_echo_shown(struct pl_echo *e, const char *text, size_t len);
 
 /* These come from him: a line; a key that changes the screen.  true: it is an echo. */
 bool pl_echo_heard(struct pl_echo *e, const char *text, size_t len);
-bool pl_echo_drew(struct pl_echo *e);
+bool pl_echo_drew(struct pl_echo *e, uint64_t now_ms);
 
 /* --- a connection: line.c ------------------------------------------------------------------ */
 

@@ -225,12 +225,16 @@ static void a_device_that_says_the_same_for_ever_is_none(void **state)
 
 static void keys_that_never_become_a_line_are_an_echo(void **state)
 {
+	const uint64_t start_ms = 1000000;
+	uint64_t now_ms = start_ms;
 	int keys = 0;
 
 	(void)state;
 	begin(true);
-	while (!pl_echo_drew(&echo) && keys < 100000) {
+	while (!pl_echo_drew(&echo, now_ms) && keys < 100000) {
 		keys++;
+		now_ms = start_ms +
+		         (uint64_t)keys * 2 * 10 * 1000 / 300; /* CR LF, 300 baud */
 		assert_false(heard(""));
 		assert_false(heard("  \t "));
 	}
@@ -243,8 +247,23 @@ static void who_types_all_day_is_a_person(void **state)
 	begin(true);
 	for (int line = 0; line < 1000; line++) {
 		for (int key = 0; key < 2 * PL_LINE_MAX; key++)
-			assert_false(pl_echo_drew(&echo));
+			assert_false(pl_echo_drew(&echo, 1000000));
 		assert_false(says("he has taken most of it back"));
+	}
+}
+
+/* A terminal program that sends a CR against idleness; somebody who wakes his screen. */
+static void who_presses_only_enter_for_days_is_a_person(void **state)
+{
+	static const uint64_t each_ms[] = { 60000, 10000, 200 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof each_ms / sizeof each_ms[0]; i++) {
+		begin(true);
+		for (uint64_t keys = 0; keys < 20000; keys++) {
+			assert_false(pl_echo_drew(&echo, 1000000 + keys * each_ms[i]));
+			assert_false(heard(""));
+		}
 	}
 }
 
@@ -264,6 +283,7 @@ int main(void)
 		cmocka_unit_test(a_device_that_says_the_same_for_ever_is_none),
 		cmocka_unit_test(keys_that_never_become_a_line_are_an_echo),
 		cmocka_unit_test(who_types_all_day_is_a_person),
+		cmocka_unit_test(who_presses_only_enter_for_days_is_a_person),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
