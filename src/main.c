@@ -88,6 +88,21 @@ static void hang_up(struct pl_reactor *r, int signo, void *arg)
 	}
 }
 
+static void note_signal(struct pl_reactor *r, int signo, void *arg)
+{
+	(void)r, (void)arg;
+	pl_log(PL_LOG_INFO, "%s: means nothing here",
+	       signo == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+}
+
+/* To other servers they mean something: who sends one by habit should not end this one. */
+static int watch_user_signals(struct pl_reactor *r)
+{
+	const int code = pl_reactor_on_signal(r, SIGUSR1, note_signal, NULL);
+
+	return code ? code : pl_reactor_on_signal(r, SIGUSR2, note_signal, NULL);
+}
+
 /* Somebody who starts it with nohup(1) wants none of this. */
 static int watch_hang_up(struct pl_reactor *r, bool *had_terminal)
 {
@@ -106,6 +121,8 @@ static int serve(struct pl_reactor *r, struct chat *c, const struct settings *se
 	bool had_terminal;
 	int code = watch_hang_up(r, &had_terminal);
 
+	if (code == 0)
+		code = watch_user_signals(r);
 	/* Each endpoint that fails has its own line on stderr. */
 	if (code == 0 &&
 	    pl_listen_all(r, "partyline", &c->factory, set->endpoints, set->n, ports) < 0)

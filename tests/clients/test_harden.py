@@ -88,7 +88,7 @@ def what_a_chat_never_does_is_forbidden_to_every_thread_of_it(scene):
     server = scene.server("tcp:0", f"pty:{scene.line(0)}", preload=preload)
     ann = scene.stream(server).joins("ann")
     bob = Line(scene, scene.line(0)).joins("bob")
-    server.kill(harness.signal.SIGUSR1)
+    server.kill(harness.signal.SIGRTMIN)
     for thread in "first", "second":  # the second has begun before there was a filter
         results = tries(server, thread)
         assert len(results) > 30, results

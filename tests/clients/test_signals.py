@@ -125,6 +125,16 @@ def a_hangup_is_nothing_to_it(scene):
 
 
 @test
+def signals_that_mean_nothing_are_noted(scene):
+    server = scene.server("tcp:0")
+    ann = scene.stream(server).joins("ann")
+    for name in "SIGUSR1", "SIGUSR2":
+        server.kill(getattr(signal, name))
+        server.errors.reads(f"info: {name}: means nothing here")
+        ann.is_answered()
+
+
+@test
 def nobody_has_to_read_its_output(scene):
     server = scene.server("tcp:0")
     server.listen(False)

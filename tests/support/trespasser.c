@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* syscall(), CLONE_THREAD */
 /* trespasser.c: preloaded, it tries from inside the server what a chat server never does.
  *
- * At SIGUSR1 the program's first thread tries each of a list of system calls, then a thread
+ * At SIGRTMIN the program's first thread tries each of a list of system calls, then a thread
  * that was there before main() began does; "trespasser THREAD CALL RESULT" on standard error
  * is what came of each, the result being "done" or the name of an error.  Arguments are such
  * that no call does harm where nothing stops it, and that the error then is another one. */
@@ -109,7 +109,7 @@ static void *wait_for_turn(void *arg)
 
 	(void)arg;
 	sigemptyset(&set);
-	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGRTMIN + 1);
 	sigwait(&set, &signo);
 	try_all("second");
 	return NULL;
@@ -121,7 +121,7 @@ static void on_signal(int signo)
 {
 	(void)signo;
 	try_all("first");
-	pthread_kill(second, SIGUSR2);
+	pthread_kill(second, SIGRTMIN + 1);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -133,5 +133,5 @@ __attribute__((constructor)) static void begin(void)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_create(&second, NULL, wait_for_turn, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	sigaction(SIGUSR1, &act, NULL);
+	sigaction(SIGRTMIN, &act, NULL);
 }
