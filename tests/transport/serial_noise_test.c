@@ -230,6 +230,28 @@ static void an_xoff_that_stays_is_taken_back_after_a_minute(void **state)
 	assert_int_equal(records_alive(&people), 1);
 }
 
+/* The adapter itself has stopped, or ^S comes again and again: then it is the operator's. */
+static void an_xoff_is_taken_back_once(void **state)
+{
+	struct record *rec;
+
+	(void)state;
+	log_begin();
+	plug(&cable);
+	listen_on_device(":xonxoff=yes");
+	rec = join(&cable);
+	write_lines(rec, 1000); /* nobody reads */
+	assert_true(record_queued(rec) > 0);
+	pl_world_advance(world, 75000);
+	assert_counted(RESTARTED, 1);
+	assert_counted(STALLED, 0);
+	pl_world_advance(world, 600000);
+	assert_counted(RESTARTED, 1);
+	assert_counted(STALLED, 1);
+	assert_int_equal(log_count(" takes nothing since 60 s: flow control?"), 1);
+	assert_int_equal(records_alive(&people), 1);
+}
+
 static void who_stops_output_for_less_is_left_alone(void **state)
 {
 	struct record *rec;
@@ -305,6 +327,7 @@ int main(void)
 		TEST(noise_hints_at_the_speed_once_for_each_opening),
 		TEST(a_modem_string_is_one_session_that_says_nothing),
 		TEST(an_xoff_that_stays_is_taken_back_after_a_minute),
+		TEST(an_xoff_is_taken_back_once),
 		TEST(who_stops_output_for_less_is_left_alone),
 		TEST(a_line_that_takes_nothing_is_told_once_and_holds_up_nobody),
 	};
