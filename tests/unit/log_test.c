@@ -515,8 +515,9 @@ static void a_terminal_that_nobody_reads_stops_nobody(void **state)
 	lost = pl_log_lost() - lost;
 	whole = count_whole(t.text, &told);
 	assert_int_equal(told, lost);
-	/* One that lacks its end alone is lost, and whole to the eye. */
-	assert_in_range(whole, (unsigned)said - lost, (unsigned)said - lost + 1);
+	/* One that lacks its end alone is lost, and whole to the eye: of those that are torn,
+	 * here and there one. */
+	assert_in_range(whole, (unsigned)said - lost, (unsigned)said - lost + lost / 100);
 	/* The terminal's other users wait as they always did. */
 	assert_false(fcntl(t.slave, F_GETFL) & O_NONBLOCK);
 	close(t.slave);
