@@ -351,6 +351,10 @@ static void receive(struct udp_socket *s)
 			continue;
 		}
 		count_overflow(s, from.overflowed);
+		if (pl_udp_is_nobody(&from)) {
+			pl_count(port->port.reactor, PL_UDP_NOBODY, 1);
+			continue;
+		}
 		peer = pl_udp_find(port, &from.key);
 		if (!peer) {
 			from_stranger(s, &from, data, (size_t)n, cut);

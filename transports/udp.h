@@ -44,6 +44,14 @@ int pl_udp_send(int fd, const struct pl_udp_sender *to, struct iovec *iov, size_
  * datagram it was if *refused, that is if nobody listens there any more. */
 bool pl_udp_next_error(int fd, struct pl_udp_sender *from, bool *refused);
 
+/* Is its IPv6 address one that carries an IPv4 address, as ::ffff:127.0.0.1 and ::127.0.0.1
+ * do?  Honest packets have no such source, but the kernel hands forged ones even to a socket
+ * that is IPv6 alone.  Read as the IPv4 address it would be trusted, or be a peer (U13): so
+ * this is asked first, and what comes from such an address, or is said of it, is counted
+ * and no more. */
+bool pl_udp_is_nobody(const struct pl_udp_sender *from);
+#define PL_UDP_NOBODY "udp: datagrams ignored: an address that no wire has"
+
 /* Did `from` come out of the socket that is bound so?  One that is bound to every address
  * has those of loopback and the one that the datagram was sent to. */
 bool pl_udp_is_own(const struct pl_udp_sender *from, const struct sockaddr *bound);

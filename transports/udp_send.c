@@ -31,8 +31,13 @@ bool pl_udp_read_errors(struct udp_socket *s)
 	bool refused, any = false;
 
 	for (; pl_udp_next_error(s->watch.fd, &from, &refused); any = true) {
-		struct udp_peer *peer = refused ? pl_udp_find(s->port, &from.key) : NULL;
+		struct udp_peer *peer;
 
+		if (refused && pl_udp_is_nobody(&from)) {
+			pl_count(s->port->port.reactor, PL_UDP_NOBODY, 1);
+			continue;
+		}
+		peer = refused ? pl_udp_find(s->port, &from.key) : NULL;
 		if (!peer || !peer->open)
 			continue;
 		if (++peer->refusals < REFUSALS &&

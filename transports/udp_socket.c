@@ -61,6 +61,14 @@ void pl_udp_make_key(struct pl_udp_sender *from)
 		       sizeof from->key.scope);
 }
 
+bool pl_udp_is_nobody(const struct pl_udp_sender *from)
+{
+	const struct sockaddr_in6 *v6 = (const void *)&from->from.ss;
+
+	return v6->sin6_family == AF_INET6 && (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ||
+	                                       IN6_IS_ADDR_V4COMPAT(&v6->sin6_addr));
+}
+
 static bool is_every_address(const struct sockaddr *sa)
 {
 	struct pl_prefix whole;

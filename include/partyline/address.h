@@ -2,7 +2,8 @@
  *
  * What tcp, udp and any other transport on IP share: which addresses `interface=` means,
  * sockets bound to them with one port number, and how an address is shown and matched.
- * An IPv4 address inside IPv6 (::ffff:192.0.2.7) is the IPv4 address everywhere here.
+ * An IPv4 address inside IPv6 (::ffff:192.0.2.7) is the IPv4 address everywhere here, so
+ * a datagram from it, which only a forger sends, must not get as far as any of this.
  * No names are looked up: that would block. */
 #ifndef PARTYLINE_ADDRESS_H
 #define PARTYLINE_ADDRESS_H

@@ -1,8 +1,10 @@
 /* address.c: internet addresses, from endpoint to socket to text.
  *
- * Every IPv6 socket is IPv6 alone and IPv4 has one of its own: so no address ever arrives
- * in its mapped form, and one family can be missing without harm to the other.  Mapped
- * addresses from elsewhere are still read as what they are. */
+ * Every IPv6 socket is IPv6 alone and IPv4 has one of its own, so that one family can be
+ * missing without harm to the other.  A mapped address that a person wrote is the IPv4
+ * address that it carries.  One that a datagram came from is forged: no option of a socket
+ * keeps it away, and here it is read as the IPv4 address too.  Who acts on the source of
+ * a datagram has refused it before. */
 #include <partyline/address.h>
 
 #include <assert.h>

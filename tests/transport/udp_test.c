@@ -8,6 +8,7 @@
 #include <partyline/address.h>
 #include <partyline/stats.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -234,6 +235,18 @@ static int joined_client(struct fixture *f)
 static void set_far(const char *host, long port)
 {
 	assert_int_equal(pl_address_parse(host, port, &net.far), 0);
+}
+
+/* The 16 bytes as they are: pl_address_parse() makes IPv4 of some. */
+static void set_far_v6(const char *host, long port)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		                   .sin6_port = htons((uint16_t)port) };
+
+	assert_int_equal(inet_pton(AF_INET6, host, &v6.sin6_addr), 1);
+	memset(&net.far, 0, sizeof net.far);
+	memcpy(&net.far.ss, &v6, sizeof v6);
+	net.far.len = sizeof v6;
 }
 
 static uint64_t counted(struct fixture *f, const char *what)
@@ -478,6 +491,67 @@ static void u13_who_has_left_proves_his_address_again(void **state)
 	assert_string_equal(log_of(f, 0), "made; lost 0");
 	assert_int_equal(f->records.count, 1);
 	assert_memory_equal(hear(f, fd), "-- to join type ", 16);
+}
+
+#define NOBODY "udp: datagrams ignored: an address that no wire has"
+
+static void u3_an_ipv6_address_that_carries_an_ipv4_address_is_nobody(void **state)
+{
+	static const char *const endpoints[] = { "udp:0", "udp:0:verify=always",
+		                                 "udp:0:verify=never",
+		                                 "udp:0:trust=192.0.2.0/24,[::]/0" };
+	static const char *const hosts[] = { "::ffff:127.0.0.1", "::127.0.0.1",
+		                             "::ffff:192.0.2.7", "::192.0.2.7" };
+	struct fixture *f = *state;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		int fd;
+
+		open_port(f, endpoints[i]);
+		fd = client(f);
+		for (size_t k = 0; k < 4; k++) {
+			set_far_v6(hosts[k], 50312);
+			say(f, fd, "hello\n");
+			assert_int_equal(counted(f, NOBODY), ++n);
+		}
+	}
+	assert_int_equal(net.tries, 0);
+	assert_int_equal(f->records.count, 0);
+	assert_int_equal(pl_connections(f->reactor), 0);
+	open_port(f, "udp:0");
+	set_far_v6("::1", 50312);
+	say(f, client(f), "hello\n");
+	assert_string_equal(log_of(f, 0), "made; data \"hello\\n\"; end");
+	assert_int_equal(counted(f, NOBODY), n);
+}
+
+static void u13_who_carries_the_address_of_a_peer_does_not_speak_as_him(void **state)
+{
+	static const char *const hosts[] = { "::ffff:127.0.0.1", "::127.0.0.1" };
+	struct fixture *f = *state;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	unsigned tries;
+	int ann, bob;
+
+	open_port(f, "udp:0:idle=60");
+	ann = joined_client(f);
+	bob = client(f);
+	assert_int_equal(getsockname(ann, (struct sockaddr *)&ss, &len), 0);
+	tries = net.tries;
+	pl_world_advance(f->world, 59000);
+	for (size_t i = 0; i < 2; i++) {
+		set_far_v6(hosts[i], pl_address_port((struct sockaddr *)&ss));
+		say(f, bob, "I am Ann\n");
+		assert_int_equal(counted(f, NOBODY), i + 1);
+	}
+	net.far.len = 0;
+	assert_int_equal(net.tries, tries);
+	assert_string_equal(log_of(f, 0), "");
+	assert_int_equal(f->records.count, 1);
+	pl_world_advance(f->world, 1000); /* he has kept her no longer */
+	assert_string_equal(log_of(f, 0), "lost 0");
 }
 
 static void u14_two_ports_of_one_server_do_not_talk_to_each_other(void **state)
@@ -857,6 +931,28 @@ static void u10_from_far_one_icmp_error_is_not_believed_but_two_in_a_row(void **
 	pl_world_settle(f->world);
 	assert_true(rec->lost);
 	assert_int_equal(rec->reason, -ECONNREFUSED);
+}
+
+static void u10_an_error_about_an_address_that_no_wire_has_loses_nobody(void **state)
+{
+	static const char *const hosts[] = { "::ffff:127.0.0.1", "::127.0.0.1" };
+	struct fixture *f = *state;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	int ann;
+
+	open_port(f, "udp:0");
+	ann = joined_client(f);
+	assert_int_equal(getsockname(ann, (struct sockaddr *)&ss, &len), 0);
+	for (size_t i = 0; i < 2; i++) {
+		set_far_v6(hosts[i], pl_address_port((struct sockaddr *)&ss));
+		net.refusals = 2;
+		record_print(record_of(f, 0), "hi\r\n");
+		pl_world_settle(f->world);
+		assert_string_equal(hear(f, ann), "hi\r\n");
+		assert_int_equal(counted(f, NOBODY), 2 * (i + 1));
+	}
+	assert_string_equal(log_of(f, 0), "");
 }
 
 static void u11_a_full_kernel_is_waited_for_and_each_peer_gets_his_turn(void **state)
@@ -1324,6 +1420,8 @@ int main(void)
 		TEST(u3_one_prefix_has_room_for_32_and_the_next_is_told),
 		TEST(u3_a_wide_prefix_has_room_for_256_and_the_next_is_told),
 		TEST(u13_who_has_left_proves_his_address_again),
+		TEST(u3_an_ipv6_address_that_carries_an_ipv4_address_is_nobody),
+		TEST(u13_who_carries_the_address_of_a_peer_does_not_speak_as_him),
 		TEST(u14_two_ports_of_one_server_do_not_talk_to_each_other),
 		TEST(u3_the_port_has_room_for_2048_and_the_next_is_told),
 		TEST(a_factory_that_refuses_leaves_nothing),
@@ -1342,6 +1440,7 @@ int main(void)
 		TEST(u10_a_stranger_gets_his_answer_although_a_peer_is_dead),
 		TEST(u10_a_stranger_gets_his_answer_at_the_second_try),
 		TEST(u10_from_far_one_icmp_error_is_not_believed_but_two_in_a_row),
+		TEST(u10_an_error_about_an_address_that_no_wire_has_loses_nobody),
 #endif
 		TEST(u11_a_full_kernel_is_waited_for_and_each_peer_gets_his_turn),
 		TEST(u11_without_buffers_a_datagram_is_dropped_and_the_gap_is_told),

@@ -3,7 +3,9 @@
  * U1 reflection, U2 replay, U3 forged joins, U14 loops. */
 #include "../../transports/udp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <partyline/stats.h>
 #include <stdio.h>
 #include <string.h>
@@ -509,6 +511,34 @@ static void u2_a_code_stays_void_however_many_are_used_after_it(void **state)
 	assert_false(again);
 }
 
+static void u13_an_ipv6_address_that_carries_an_ipv4_address_is_nobody(void **state)
+{
+	static const struct {
+		const char *host;
+		bool nobody;
+	} rows[] = {
+		{ "::ffff:127.0.0.1", true },    { "::ffff:192.0.2.7", true },
+		{ "::ffff:0.0.0.0", true },      { "::127.0.0.1", true },
+		{ "::192.0.2.7", true },         { "::1", false },
+		{ "2001:db8::7", false },        { "fe80::7", false },
+		{ "64:ff9b::192.0.2.7", false }, { "::ffff:0:192.0.2.7", false },
+		{ "2002:c000:207::1", false },   { "::", false }, /* the door knows it */
+	};
+	struct pl_udp_sender v4 = sender("127.0.0.1", 50312);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct pl_udp_sender s = { .from.len = sizeof(struct sockaddr_in6) };
+		struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+
+		assert_int_equal(inet_pton(AF_INET6, rows[i].host, &v6.sin6_addr), 1);
+		memcpy(&s.from.ss, &v6, sizeof v6);
+		if (pl_udp_is_nobody(&s) != rows[i].nobody)
+			fail_msg("%s", rows[i].host);
+	}
+	assert_false(pl_udp_is_nobody(&v4));
+}
+
 static void u14_sources_that_are_no_single_machine_get_no_answer(void **state)
 {
 	static const char *const hosts[] = { "224.0.0.1", "239.1.2.3", "255.255.255.255",
@@ -628,6 +658,7 @@ int main(void)
 		TEST(u3_guesses_of_all_have_a_budget),
 		TEST(u3_who_shares_a_slot_with_a_flood_has_another_one_soon),
 		TEST(u2_a_code_stays_void_however_many_are_used_after_it),
+		TEST(u13_an_ipv6_address_that_carries_an_ipv4_address_is_nobody),
 		TEST(u14_sources_that_are_no_single_machine_get_no_answer),
 		TEST(u14_services_that_answer_by_themselves_get_no_answer),
 		TEST(u14_our_own_sockets_are_known_by_address_and_port),
