@@ -52,8 +52,14 @@ bool pl_udp_next_error(int fd, struct pl_udp_sender *from, bool *refused);
 bool pl_udp_is_nobody(const struct pl_udp_sender *from);
 #define PL_UDP_NOBODY "udp: datagrams ignored: an address that no wire has"
 
+/* Is it an address of this machine, of whichever interface?  A socket that may be bound to
+ * it says so: that is right at any moment, is all that a confined process may still ask,
+ * and costs some microseconds.  If it cannot be found out, yes: who is kept waiting without
+ * an answer can take another port, and a loop does not end (U14). */
+bool pl_udp_is_here(const struct pl_address *address);
+
 /* Did `from` come out of the socket that is bound so?  One that is bound to every address
- * has those of loopback and the one that the datagram was sent to. */
+ * has all of this machine; they are asked for only if the port is the same. */
 bool pl_udp_is_own(const struct pl_udp_sender *from, const struct sockaddr *bound);
 
 /* Makes from->key from its address; receive and next_error have done so. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <linux/errqueue.h>
 #endif
@@ -79,6 +80,24 @@ static bool is_every_address(const struct sockaddr *sa)
 	                                : memcmp(whole.bytes, none, 16) == 0;
 }
 
+bool pl_udp_is_here(const struct pl_address *address)
+{
+	struct pl_address a = *address;
+	int fd = socket(a.ss.ss_family, SOCK_DGRAM, 0);
+	bool here = true;
+
+	if (fd < 0)
+		return true;
+	if (a.ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&a.ss)->sin6_port = 0;
+	else
+		((struct sockaddr_in *)&a.ss)->sin_port = 0;
+	if (bind(fd, (const struct sockaddr *)&a.ss, a.len) < 0)
+		here = errno != EADDRNOTAVAIL;
+	close(fd);
+	return here;
+}
+
 bool pl_udp_is_own(const struct pl_udp_sender *from, const struct sockaddr *bound)
 {
 	const struct sockaddr *sa = pl_udp_address(from);
@@ -90,7 +109,8 @@ bool pl_udp_is_own(const struct pl_udp_sender *from, const struct sockaddr *boun
 	if (is_every_address(bound))
 		return pl_address_is_loopback(sa) ||
 		       (from->to_known &&
-		        memcmp(from->to, from->key.host, sizeof from->to) == 0);
+		        memcmp(from->to, from->key.host, sizeof from->to) == 0) ||
+		       pl_udp_is_here(&from->from);
 	pl_prefix_of(bound, 32, 128, &whole);
 	return memcmp(whole.bytes, from->key.host, sizeof whole.bytes) == 0;
 }

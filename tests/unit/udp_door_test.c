@@ -11,7 +11,45 @@
 #include <string.h>
 
 #include "../support/cmocka_all.h"
+#include "../support/needs.h"
 #include "../support/world.h"
+
+/* --- the machine: whose address is whose ------------------------------------------------ */
+
+static struct {
+	const char *here; /* its one address; NULL: it is the real one */
+	int no_socket;    /* errno of socket() */
+	unsigned binds;
+} machine;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __real_bind(int fd, const struct sockaddr *sa, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	if (!machine.no_socket)
+		return __real_socket(domain, type, protocol);
+	errno = machine.no_socket;
+	return -1;
+}
+
+int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	char host[PL_ADDRESS_TEXT];
+
+	machine.binds++;
+	if (!machine.here)
+		return __real_bind(fd, sa, len);
+	pl_address_host(sa, host, sizeof host);
+	if (strcmp(host, machine.here) == 0 && pl_address_port(sa) == 0)
+		return 0;
+	errno = pl_address_port(sa) == 0 ? EADDRNOTAVAIL : EADDRINUSE;
+	return -1;
+}
+
+/* --- a door ------------------------------------------------------------------------- */
 
 struct fixture {
 	struct pl_world *world;
@@ -24,6 +62,7 @@ static int setup(void **state)
 	static struct fixture f;
 
 	memset(&f, 0, sizeof f);
+	memset(&machine, 0, sizeof machine);
 	f.world = pl_world_create(1);
 	*state = &f;
 	return f.world ? 0 : -1;
@@ -594,6 +633,7 @@ static void u14_our_own_sockets_are_known_by_address_and_port(void **state)
 	};
 
 	(void)state;
+	machine.here = "192.0.2.99"; /* none of these */
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct pl_udp_sender s = sender(rows[i].source, rows[i].port);
 		struct pl_address bound;
@@ -608,6 +648,60 @@ static void u14_our_own_sockets_are_known_by_address_and_port(void **state)
 		if (pl_udp_is_own(&s, (struct sockaddr *)&bound.ss) != rows[i].own)
 			fail_msg("row %zu", i);
 	}
+}
+
+static bool is_here(const char *host)
+{
+	const struct pl_udp_sender s = sender(host, 1234);
+
+	return pl_udp_is_here(&s.from);
+}
+
+static void u14_the_addresses_of_this_machine_are_known(void **state)
+{
+	const int descriptors = open_descriptors();
+
+	(void)state;
+	assert_true(is_here("127.0.0.1"));
+#ifdef __linux__
+	assert_true(is_here("127.0.0.2")); /* all of 127.0.0.0/8 */
+#endif
+	assert_false(is_here("203.0.113.77"));
+	assert_false(is_here("2001:db8::1"));
+	machine.no_socket = EMFILE;
+	assert_true(is_here("203.0.113.77")); /* for all that is known */
+	assert_int_equal(open_descriptors(), descriptors);
+}
+
+static bool is_own(const char *bound, const char *source, long port)
+{
+	struct pl_udp_sender s = sender(source, port);
+	const struct pl_udp_sender to =
+		sender(strchr(source, '.') ? "192.0.2.1" : "::1", 0);
+	struct pl_address a;
+
+	assert_int_equal(pl_address_parse(bound, 1234, &a), 0);
+	s.to_known = true;
+	memcpy(s.to, to.key.host, sizeof s.to);
+	return pl_udp_is_own(&s, (struct sockaddr *)&a.ss);
+}
+
+static void u14_a_wildcard_socket_has_the_addresses_of_all_interfaces(void **state)
+{
+	(void)state;
+	machine.here = "192.0.2.2";
+	assert_true(is_own("0.0.0.0", "192.0.2.2", 1234));
+	assert_false(is_own("0.0.0.0", "192.0.2.3", 1234));
+	assert_int_equal(machine.binds, 2);
+	machine.here = "2001:db8::2";
+	assert_true(is_own("::", "2001:db8::2", 1234));
+	assert_false(is_own("::", "2001:db8::3", 1234));
+	assert_int_equal(machine.binds, 4);
+	/* And nobody is asked for who has another port, or where the address is given. */
+	assert_false(is_own("::", "2001:db8::2", 1235));
+	assert_false(is_own("0.0.0.0", "2001:db8::2", 1234));
+	assert_false(is_own("2001:db8::1", "2001:db8::2", 1234));
+	assert_int_equal(machine.binds, 4);
 }
 
 static void u14_what_was_sent_to_everybody_gets_no_answer(void **state)
@@ -662,6 +756,8 @@ int main(void)
 		TEST(u14_sources_that_are_no_single_machine_get_no_answer),
 		TEST(u14_services_that_answer_by_themselves_get_no_answer),
 		TEST(u14_our_own_sockets_are_known_by_address_and_port),
+		TEST(u14_the_addresses_of_this_machine_are_known),
+		TEST(u14_a_wildcard_socket_has_the_addresses_of_all_interfaces),
 		TEST(u14_what_was_sent_to_everybody_gets_no_answer),
 		TEST(u14_an_answer_is_not_answered),
 	};
