@@ -59,7 +59,8 @@ void pl_job_finished(struct pl_job *job);
 int pl_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg);
 
 /* The same, and waits for what fn returns.  Not from the reactor's thread.  -ENOMEM or
- * -EAGAIN when it cannot wait; -ECANCELED once the reactor has stopped, also when that happens while waiting. */
+ * -EAGAIN when it cannot wait; -ECANCELED once the reactor has stopped, also when that
+ * happens while waiting. */
 int pl_blocking_call_from_thread(struct pl_reactor *r, pl_call_fn *fn, void *arg);
 
 PL_END_DECLS

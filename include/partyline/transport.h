@@ -25,7 +25,8 @@ void pl_abort(struct pl_transport *t, int reason);
 
 /* In the EOF event: there is still something to do for the peer, so the connection is not
  * lost now but stays open for writing until pl_lose().  Then nothing more may show that the
- * peer has gone entirely, so do not stay for ever.  At any other time it does nothing. */
+ * peer has gone entirely, so do not stay for ever.  Before that event and after pl_lose()
+ * it does nothing. */
 void pl_stay_open(struct pl_transport *t);
 
 /* No data_received until pl_resume_reading().  What the kernel holds slows the peer;
